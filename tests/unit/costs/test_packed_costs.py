@@ -105,6 +105,13 @@ def test_numbers_of_letters_take_little_room_however_many_digits_they_have(
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("kind", [b"char", b"range"])
+def test_sections_of_letters_that_end_together_are_read_once(kind: bytes) -> None:
+    table = b"begincmap " + b"beginbf%s " % kind * 20_000 + b"<01> <02> <0040> endbf"
+    within(2, lambda: page_fonts.PageFonts().note(table, is_page=False))
+    within(2, lambda: pdf_fonts.Pages().add(table, is_page=False))
+
+
 @pytest.mark.parametrize(
     ("made", "add", "kept"),
     [

@@ -145,6 +145,16 @@ def test_files_of_runs_are_not_kept_all_at_once() -> None:
         tracemalloc.stop()
 
 
+def test_lines_of_yenc_take_no_room_each() -> None:
+    lines = b"=ybegin \n" + b"\n" * 500_000
+    tracemalloc.start()
+    try:
+        assert [*written_files.find_files(lines)]
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(lines)
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

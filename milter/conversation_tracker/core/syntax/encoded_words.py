@@ -282,11 +282,11 @@ def _decode_payload(encoding: bytes, data: bytes) -> bytes:
     if encoding in b"qQ":
         data = data.replace(b"_", b" ").replace(b"\r", b"").replace(b"\n", b"")
         return _HEX.sub(lambda match: bytes([int(match[1], 16)]), data)
-    whole = b""
+    whole: list[bytes] = []
     for part in _BASE64_OTHER.sub(b"", data).split(b"="):
         usable = part[: len(part) - (len(part) % 4 == 1)]
-        whole += binascii.a2b_base64(usable + b"=" * (-len(usable) % 4))
-    return whole
+        whole.append(binascii.a2b_base64(usable + b"=" * (-len(usable) % 4)))
+    return b"".join(whole)
 
 
 def _decode_strictly(data: bytes, charset: str) -> str | None:

@@ -17,10 +17,8 @@ NOTE = b"[A file was removed: it held an address.]"
 """What stands in the place of a file that was removed."""
 
 _MARKS = (b"=ybegin ", b"with BinHex", b"\\objdata")
-_YENC = re.compile(
-    rb"=ybegin [^\n]{0,400}\n(?:=ypart [^\n]{0,400}\n)?"
-    rb"((?>(?:(?!=yend)[^\n]*\n)*))(?:=yend [^\r\n]{0,400})?"
-)
+_YENC = re.compile(rb"=ybegin [^\n]{0,400}\n(?:=ypart [^\n]{0,400}\n)?")
+_END_OF_YENC = re.compile(rb"=yend [^\r\n]{0,400}")
 _BINHEX = re.compile(
     rb"(?:\(This file must be converted )?with BinHex[^\n]{0,40}\n\s{0,99}:([^:]*+):?"
 )
@@ -78,10 +76,21 @@ _File = tuple[tuple[int, int], bytes, bytes]
 def find_files(data: bytes) -> Iterator[_File]:
     """Yield the files in a text from its beginning on: of runs, each may be very large."""
     return merge(
-        _find(data, _YENC, _read_yenc, NOTE),
+        islice(_find_yenc(data), _MOST_FILES),
         _find(data, _BINHEX, _read_binhex, NOTE),
         _find(data, _OBJECT, _read_digits, b""),
     )
+
+
+def _find_yenc(data: bytes) -> Iterator[_File]:
+    """Yield what yEnc wrote. No pattern goes from line to line: each would take 150 octets."""
+    at = 0
+    while (begin := _YENC.search(data, at)) is not None:
+        last = begin.end() - 1
+        end = (data.find(b"\n=yend", last) + 1) or data.rfind(b"\n", last) + 1
+        behind = _END_OF_YENC.match(data, end)
+        at = behind.end() if behind is not None else end
+        yield (begin.start(), at), _read_yenc(data[begin.end() : end]), NOTE
 
 
 def _find(

@@ -62,7 +62,8 @@ class PageFonts:
     def _read(self, stream: bytes) -> None:
         letters: dict[int, str] = {}
         double = False
-        for section in _SECTION.finditer(stream):
+        stop = 0
+        while stop >= 0 and self._letters > 0 and (section := _SECTION.search(stream, stop)):
             stop = stream.find(b"endbf", section.end())
             words = _WORD.findall(stream, section.end(), stop if stop >= 0 else len(stream))
             size = 3 if section[1] == b"range" else 2
@@ -78,8 +79,6 @@ class PageFonts:
                     one = many[min(step, len(many) - 1)]
                     more = max(0, step - len(many) + 1) if not several else 0
                     letters[low + step] = one[:-1] + chr(min(ord(one[-1:] or " ") + more, 0x10FFFF))
-            if stop < 0 or self._letters <= 0:
-                break
         if any("@" in each for each in letters.values()):
             self._tables.append((double, letters))
 

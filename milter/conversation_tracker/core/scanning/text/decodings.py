@@ -233,18 +233,24 @@ def decode_encoded_words(text: str, *, ended: bool = False) -> str:
         ended: base64 ends at its padding, as it does for many programs.
     """
     pieces: list[str] = []
-    label, data, done = "", b"", 0
+    words: list[bytes] = []
+    label, done = "", 0
     for match in _QUOTED_WORD.finditer(text):
         own = match[1].partition("*")[0].lower()
         if match.start() > done or own != label:
-            pieces += _decode_charset(data, label), text[done : match.start()]
-            label, data = own, b""
-        data += _decode_word(match, ended=ended)
+            if words:
+                pieces.append(_decode_charset(words, label))
+            pieces.append(text[done : match.start()])
+            label, words = own, []
+        words.append(_decode_word(match, ended=ended))
         done = match.end()
-    return "".join(pieces) + _decode_charset(data, label) + text[done:]
+    if not words:
+        return text
+    return "".join(pieces) + _decode_charset(words, label) + text[done:]
 
 
-def _decode_charset(data: bytes, label: str) -> str:
+def _decode_charset(words: list[bytes], label: str) -> str:
+    data = words[0] if len(words) == 1 else b"".join(words)
     return next(read_texts(data, label)) if data else ""
 
 

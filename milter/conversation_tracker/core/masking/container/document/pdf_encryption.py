@@ -19,6 +19,7 @@ _ENCRYPT = re.compile(rb"/Encrypt\s{0,99}(?:([0-9]{1,9})\s{1,99}([0-9]{1,5})\s{1
 _ID = re.compile(rb"/ID\s{0,99}\[\s{0,99}(?:%s)" % pdf_page.STRING)
 _NEAR = 4096  # octets around, in which the rest of a dictionary is
 _MOST_TOLD = 4  # places: what only looks like one may stand behind
+_MOST_TRIED = 1_000  # objects whose numbers end alike
 _WORD = re.compile(
     rb"(/[^\s()<>\[\]{}/%%]*)|(-?[0-9]{1,12}|true|false)|%s|(<<|>>)" % pdf_page.STRING
 )
@@ -79,8 +80,9 @@ def _read_key(data: Octets, found: re.Match[bytes]) -> Key | None:
     at = found.end()
     if found[1] is not None:
         mark, at = b"%d %d obj" % (int(found[1]), int(found[2])), len(data)
-        while (at := data.rfind(mark, 0, at)) > 0 and data[at - 1 : at].isdigit():
-            continue
+        for _ in range(_MOST_TRIED):
+            if (at := data.rfind(mark, 0, at)) <= 0 or not data[at - 1 : at].isdigit():
+                break
     told = _read_dictionary(data[at : at + _NEAR]) if at >= 0 else {}
     named = _ID.search(data, max(0, found.start() - _NEAR), found.end() + _NEAR)
     return _make_key(told, pdf_page.decode(*named.groups()) if named is not None else b"")
