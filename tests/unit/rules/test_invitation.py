@@ -27,6 +27,7 @@ from conversation_tracker.core.masking.part import content_lines
 from conversation_tracker.core.model.conversation import MappedId
 from conversation_tracker.core.model.first_pass import FirstPass
 from conversation_tracker.core.model.plan import Plan
+from conversation_tracker.core.rules.recording import invited
 from conversation_tracker.core.views import calendar_ids, message_ids
 
 EVE = "eve@far.example"
@@ -378,6 +379,8 @@ def test_an_unkept_or_endless_identifier_is_masked_and_not_mapped_back() -> None
         found, sent = done(letter(text))
         assert "carrier" not in unfolded(sent.body)
         assert found.records[0].identifiers == ()
+    wanted = OBJECT.format("METHOD:REPLY", f"UID:1\0@{DOMAIN}\r\nUID:2@{DOMAIN}")
+    assert invited(mail(letter(wanted), TALK, to=B).message) == [f"<2@{DOMAIN}>"]
 
 
 def test_thousands_of_identifiers_are_mapped_up_to_a_limit() -> None:

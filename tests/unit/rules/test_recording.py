@@ -213,6 +213,26 @@ def test_the_first_words_are_no_note_on_a_part_that_is_not_kept() -> None:
     assert record.attachment_names == ("a.gz",)
 
 
+def test_those_whom_the_header_names_tell_the_direction_of_each_delivery() -> None:
+    """Their server may hand in each recipient by itself."""
+    for to in (BUYER, B, soft(BUYER)):
+        [record] = mail(written(CARRIER, f"To: {SHOP}, {to}"), EVERYBODY, to=S).plan().records
+        assert record.direction == "outbound"
+
+
+def test_a_signature_that_names_somebody_and_is_broken_is_noted_once() -> None:
+    shown = base64.b64encode(b"\x30\x82\x16\x10john@doe.example1\x0b").decode()
+    type_ = "application/pkcs7-signature"
+    encoding = "Content-Transfer-Encoding: base64"
+    text = written(
+        BUYER,
+        f"Content-Type: multipart/signed; protocol={type_}; boundary=b",
+        body=f"--b\n\nHello {BUYER}\n--b\nContent-Type: {type_}\n{encoding}\n\n{shown}\n--b--\n",
+    )
+    [record] = mail(text, EVERYBODY, to=A).plan().records
+    assert record.notes == (f"2 {type_} identity",)
+
+
 @pytest.mark.parametrize(
     "field",
     [
