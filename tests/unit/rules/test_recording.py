@@ -23,6 +23,7 @@ from builders import (
     written,
 )
 
+from conversation_tracker.core.masking.part import message_body
 from conversation_tracker.core.model.address import Address
 from conversation_tracker.core.model.replies import LOOP
 from conversation_tracker.core.rules.recording import make_refusal
@@ -293,6 +294,21 @@ def test_a_subject_in_which_only_the_scan_finds_somebody_is_masked_as_in_the_mes
     assert B in record.subject
     assert record.subject.startswith("Re: ")
     assert B in record.sender_name
+
+
+def test_of_a_subject_in_which_masking_finds_nobody_the_rest_is_kept() -> None:
+    subject = r"Re: content:'john@doe.\ example' and more"
+    [record] = mail(written(BUYER, f"Subject: {subject}"), EVERYBODY, to=A).plan().records
+    assert record.subject == "Re: content:'[address] example' and more"
+
+
+@pytest.mark.parametrize("note", [message_body.REMOVED, message_body.UNSIGNED])
+def test_a_note_that_a_message_came_with_is_not_its_first_words(note: str) -> None:
+    """Who forwards what they got from us sends our notes along."""
+    parts = "".join(f"--b\n\n{each}\n" for each in (note, "Hello again"))
+    text = written(CARRIER, "Content-Type: multipart/mixed; boundary=b", body=f"{parts}--b--\n")
+    [record] = mail(text, EVERYBODY, to=B).plan().records
+    assert record.first_words == "Hello again"
 
 
 def test_the_subject_of_refused_mail_is_masked_however_it_is_written() -> None:

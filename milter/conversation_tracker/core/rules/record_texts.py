@@ -139,18 +139,17 @@ def _find_first_words(view: View, message: Message, kept: "_Kept") -> str:
     part, same = read_structure(message), kept.body is message.body
     text = ""
     if same or any(each.type == _PLAIN for each in part.walk()):
-        leaf, text = message_body.find_text(part, message.body, _ENOUGH)
+        leaf, text = message_body.find_text(part, message.body, _ENOUGH, _NOTES)
         clear = leaf is not None and leaf.type == _PLAIN and view.clean_parts.is_plain(id(leaf))
         clear = clear and not view.thorough  # then nothing that tells so is believed
-        again = leaf is not None and not (clear and text.isascii() and leaf.encoding != BASE64)
-        # What is kept as it came reads the same, but for what a note may be.
-        again = again and not (same and clean_text(text).strip() not in _NOTES)
+        clear = clear and text.isascii() and leaf is not None and leaf.encoding != BASE64
+        again = leaf is not None and not (clear or same)  # what is kept as it came reads the same
     else:
         again = True
     if again and kept.part is not None:
         _, text = message_body.find_text(kept.part, kept.body, _ENOUGH, _NOTES)
     elif again:
-        text = mask_block(message_body.find_text(part, message.body, _ENOUGH)[1], view)
+        text = mask_block(message_body.find_text(part, message.body, _ENOUGH, _NOTES)[1], view)
     words = clean_text(view(text)).split(None, _WORDS)
     return " ".join(words[:_WORDS])[:_WORDS]
 
