@@ -41,6 +41,13 @@ def test_addresses_are_kept_without_names_each_once(name: bytes) -> None:
     assert shorten_value(name, value, no_limit) == b"<a@x.example>,\n <b@x.example>"
 
 
+@pytest.mark.parametrize("blank", [b" ", b"\t", b"\n "])
+def test_a_text_ends_with_a_whole_word(blank: bytes) -> None:
+    kept = shorten_value(b"subject", blank.join([b"Re:", *[B.encode()] * 2000]), no_limit)
+    assert len(kept) > MAX_VALUE - 100
+    assert set(kept.split()) == {b"Re:", B.encode()}
+
+
 def test_a_part_keeps_its_type_and_what_it_is_read_by() -> None:
     value = b'multipart/mixed; name="%s;\\"x"; boundary=b; filename*0=%s' % (b"n" * 60_000, b"m")
     assert shorten_value(b"content-type", value, no_limit) == b"multipart/mixed; boundary=b"
