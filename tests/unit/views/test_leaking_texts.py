@@ -151,3 +151,28 @@ def test_a_text_that_a_store_has_not_masked_is_not_cut() -> None:
     raw = written(BUYER, body=f"Ask {BUYER}\n")
     sent = mail(raw, order(BUYER, SHOP, CARRIER, mask_body=False), to=A)
     assert f"Ask {BUYER}\n".encode() in render(sent.sent().headers, sent.sent().body)[:]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        f"Note: {BUYER.partition('@')[0]}\nat {BUYER.partition('@')[2]}\n",
+        f"Note: {BUYER.partition('@')[0]}\n  @\n{BUYER.partition('@')[2]}\n",
+        f"Note: {BUYER.replace('@', ' at').replace('.', chr(10) + 'dot ')}\n".replace(
+            "doe", "\ndoe"
+        ),
+    ],
+)
+def test_what_shows_somebody_over_lines_of_a_parts_header_goes(lines: str) -> None:
+    """A blank line is missing before the text of a part, or lines fell into its header."""
+    part = "Content-Type: text/x-any\nContent-Transfer-Encoding: 8bit"
+    body = f"--b\n{part}\n{lines}\nHello\n--b--\n"
+    sent = mail(
+        written(BUYER, "Content-Type: multipart/mixed; boundary=b", body=body), EVERYBODY, to=A
+    )
+    done = sent.plan()
+    assert done.reply is None
+    for text in (sent.sent(done).body, done.records[0].raw):
+        assert BUYER.partition("@")[2].encode() not in text[:].replace(b"\r", b"")
+        assert b"Content-Type: text/x-any" in text[:]
+        assert b"Hello" in text[:]

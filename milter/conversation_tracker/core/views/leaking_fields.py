@@ -6,7 +6,7 @@ parts as well, and what stands before and behind these. Nothing here raises but 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from conversation_tracker.core.base.header_names import ADDRESS_HEADERS, IDENTIFYING
 from conversation_tracker.core.base.limits import Limits, replace_spans
@@ -18,8 +18,10 @@ from conversation_tracker.core.syntax import folding, parameters
 from conversation_tracker.core.syntax.encoded_words import decode_words, encode_words
 from conversation_tracker.core.syntax.fields import FIELD, iter_field_spans
 from conversation_tracker.core.syntax.mime import Part
+from conversation_tracker.core.syntax.splicing import splice
 
 _WITH_PARAMETERS = (b"content-type", b"content-disposition")
+_NEEDED = (*_WITH_PARAMETERS, b"content-transfer-encoding")  # to read the part
 _NEVER_CUT = (b"from", b"content-type")  # without these a message is another one
 _LENGTHS = (75, 72, 68, 63, 57, 48)  # of encoded words: one of them parts no address
 _FEW = 8192  # octets of lines that are no fields
@@ -120,26 +122,36 @@ class LeakingFields:
                 yield written
 
     def _cut_block(self, body: Octets, start: int, end: int) -> Iterator[tuple[int, int, bytes]]:
-        """Yield the edits of a part's header block."""
+        """Yield the edits of a part's header block; what only shows over lines goes with them."""
         if start == end:
             return
         block = body[start : _find_block_end(body, start, end)]
         if not self._shows(b"", block):
             return
+        edits = list(self._cut_lines(block))
+        if self._shows(b"", splice(block, edits)):
+            edits = list(self._cut_lines(block, needed=_NEEDED))
+        yield from ((start + first, start + last, new) for first, last, new in edits)
+
+    def _cut_lines(
+        self, block: bytes, needed: Collection[bytes] = ()
+    ) -> Iterator[tuple[int, int, bytes]]:
+        """Yield the edits of a block's lines, each by itself; no field but those `needed` stays."""
         for first, last in iter_field_spans(block):
             line = block[first:last]
             match = FIELD.fullmatch(line)
             if match is None:
-                if line.strip() and self._shows(b"", line):
-                    yield start + first, start + last, b""
+                if line.strip() and (needed or self._shows(b"", line)):
+                    yield first, last, b""
                 continue
             value = match[3].replace(b"\r\n", b"\n")
-            kept = self._cut(match[1], value)
+            goes = bool(needed) and match[1].lower() not in needed
+            kept = None if goes else self._cut(match[1], value)
             if kept is None or self._shows(b"", match[1]):
-                yield start + first, start + last, b""
+                yield first, last, b""
             elif kept is not value:
                 new = kept.replace(b"\n", folding.find_line_end(block))
-                yield start + match.start(3) + first, start + match.end(3) + first, new
+                yield match.start(3) + first, match.end(3) + first, new
 
     def _cut_beside(self, body: Octets, part: Part) -> Iterator[tuple[int, int, bytes]]:
         """Yield the edits of what stands before the first part of a multipart, and behind all."""
