@@ -5,7 +5,7 @@ would stand right before the address as more of it.
 """
 
 import pytest
-from builders import A, mail
+from builders import CARRIER, A, S, mail
 from cost import linear
 from spellings import ALIAS, JOHN, PEOPLE
 
@@ -74,3 +74,39 @@ def test_words_with_parts_of_sequences_are_read_in_linear_time(run: str) -> None
     linear(lambda size: decode_words(" ".join([word(run)] * (size // 16)).encode()), 40_000)
     once = word("\x1b]")
     linear(lambda size: decode_words((once + f" {word(run)}" * (size // 16)).encode()), 40_000)
+
+
+@pytest.mark.parametrize(
+    "field", ["Subject: {}", 'To: "{}" <x@stranger.example>', 'From: "{}" <{w}>']
+)
+@pytest.mark.parametrize("octets", [b"\xc2\x9b", b"\x9b"])
+def test_a_sequence_that_begins_with_one_octet_hides_nobody(octets: bytes, field: str) -> None:
+    """In raw text, as most programs send it that send such; in latin-1 it is one octet."""
+    author = "" if field.startswith("From") else f"From: {CARRIER}\n"
+    raw = f"{author}{field.replace('{w}', CARRIER)}\n\nHello\n".encode()
+    raw = raw.replace(b"{}", octets + b"1m" + JOHN.encode())
+    sent = mail(raw, PEOPLE, to=S, sender=CARRIER)
+    done = sent.plan()
+    name = field.partition(":")[0].encode()
+    left = next(decode_words(each.value) for each in sent.sent(done).headers if each.name == name)
+    assert ALIAS in left
+    record = done.records[0]
+    assert not any(
+        "doe@" in each for each in (left, record.subject or "", record.sender_name or "")
+    )
+
+
+@pytest.mark.parametrize("written", ["\\e[0m{}", "\\033[0m{}", "\\x1b[0m{}", "a\\b {}"])
+@pytest.mark.parametrize("field", ["To: {} <x@stranger.example>", "From: {} <{w}>"])
+def test_backslashes_in_encoded_words_are_no_quoted_pairs(field: str, written: str) -> None:
+    """They stay where a name is written anew, as it is with octets beyond ASCII in it."""
+    text = written.replace("{}", JOHN) + "\u00e4"
+    value = word(text).replace("=C3=A4", "\u00e4")
+    author = "" if field.startswith("From") else f"From: {CARRIER}\n"
+    raw = f"{author}{field.replace('{}', value).replace('{w}', CARRIER)}\n\nHello\n".encode()
+    sent = mail(raw, PEOPLE, to=S, sender=CARRIER)
+    name = field.partition(":")[0].encode()
+    left = next(decode_words(each.value) for each in sent.sent().headers if each.name == name)
+    assert ALIAS in left
+    assert "doe@" not in left
+    assert written.partition("{")[0].rpartition("[")[0] in left

@@ -97,7 +97,8 @@ class LeakingFields:
             yield b"\n ".join(each for each in found if not self._shows(key, each))
         elif key in folding.TEXTS or key.startswith(b"x-"):
             text = decode_words(value)
-            yield from (encode_words(text, longest) for longest in _LENGTHS)
+            if not self._names(text):
+                yield from (encode_words(text, longest) for longest in _LENGTHS)
         elif (word := _FIRST_WORD.match(value)) is not None:
             yield word[1]
 
@@ -106,10 +107,20 @@ class LeakingFields:
             if box.address is None:
                 continue
             bare = b"<" + str(box.address).encode() + b">"
-            named = encode_words(box.name) + b" " + bare if box.name else bare
+            called = box.name and not self._names(box.name)
+            named = encode_words(box.name) + b" " + bare if called else bare
             kept = next((each for each in (named, bare) if not self._shows(b"to", each)), None)
             if kept is not None:
                 yield kept
+
+    def _names(self, text: str) -> bool:
+        """Return whether an address stands in a text, as part of a longer one, too.
+
+        What is not seen before it may be lost where a text is written anew.
+        """
+        low = text.lower()
+        people = self._scanner.forbidden.items()
+        return any(key in low for key, token in people if token != self._own)
 
     def _write_parameters(self, value: bytes) -> Iterator[bytes]:
         main, found = parameters.parse(value)

@@ -10,7 +10,13 @@ from collections.abc import Callable
 
 from conversation_tracker.core.base.limits import check_each, no_limit
 from conversation_tracker.core.model.address import find_mailboxes
-from conversation_tracker.core.syntax.encoded_words import ENCODED, decode_words, encode_words
+from conversation_tracker.core.syntax.encoded_words import (
+    ENCODED,
+    WORD,
+    cut_units,
+    decode_words,
+    encode_words,
+)
 from conversation_tracker.core.syntax.splicing import splice
 from conversation_tracker.core.syntax.tokens import ANGLE, CHUNK, SIGN, split_tokens
 
@@ -108,9 +114,19 @@ class _Spans:
         return bool(self._left) and self._left[-1][0] <= place
 
 
+def _decode_name(name: bytes) -> str:
+    """Decode a name whose quoted pairs are still to be read: in encoded words there are none."""
+    if b"=?" not in name:
+        return decode_words(name)
+    return "".join(
+        each.text.replace("\\", "\\\\") if each.kind == WORD else each.text
+        for each in cut_units(name, 0, len(name))
+    )
+
+
 def _write_name(name: bytes) -> bytes:
     """Write a name as a quoted string, or as encoded words where it is not ASCII."""
-    text = _ESCAPED.sub(r"\1", " ".join(decode_words(name).split()))
+    text = _ESCAPED.sub(r"\1", " ".join(_decode_name(name).split()))
     if not text.isascii() or not text.isprintable():
         return encode_words(text) + b" "
     return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'" '

@@ -25,13 +25,24 @@ def mask_sequences(value: bytes, mask: Mask) -> bytes:
     """Mask a raw header value in which such stand; the same object if nothing changed."""
     new = value
     if value.translate(None, _PRINTED):
-        if b"\x1b" in value:
+        if b"\x1b" in value or (b"\x9b" in value and _holds_sequence(value)):
             new = charset.change_text(new, "", lambda text: mask_readings(mask(text), mask))[0]
         new = charset.change_text(new, "", partial(mask_unseen, mask=mask))[0]
     if b"=?" in new:
         new = _mask_words(new, mask)
     # A header field that is written may have neither.
     return value if new is value else new.translate(_WRITTEN)
+
+
+def _holds_sequence(value: bytes) -> bool:
+    """Return whether a value has a sequence that begins with one character (ECMA-48, CSI)."""
+    if b"\xc2\x9b" in value:
+        return True
+    try:
+        value.decode("utf-8")
+    except ValueError:
+        return True  # of latin-1, it is that character by itself
+    return False
 
 
 def mask_field(header: Header, mask: Mask) -> Header:
