@@ -1,6 +1,7 @@
 """What pages of PDF files show: words that are parted in many ways, by masking and by the scan."""
 
 import base64
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
@@ -9,6 +10,9 @@ import pytest
 from both_sides import RAW, masking, scanning
 from containers import lzw, numbered_pdf, pdf, run_lengths
 from cost import within
+
+from conversation_tracker.core.masking.container.document import pdf_page
+from conversation_tracker.core.scanning.pdf import pages
 
 SIDES = pytest.mark.parametrize("finds", [masking, scanning])
 SHOWN = {
@@ -124,3 +128,29 @@ def test_a_stream_begins_behind_any_line_end_that_readers_bear(
 ) -> None:
     data = pdf(zlib.compress(b"BT (john@) Tj (doe.example) Tj ET"))
     assert finds(data.replace(b"stream\n", b"stream" + end, 1))
+
+
+@pytest.mark.parametrize("finds", [masking, scanning])
+def test_a_large_page_is_read_to_its_end(finds: Callable[[bytes], bool]) -> None:
+    """In pieces: wherever an address stands, it is in one of them."""
+    shown = b"( john@) Tj (doe.) Tj (example) Tj ( ) Tj "
+    for filling in (b"(a) Tj ", b"<6162> Tj ", b"0 0 1 k "):
+        for size in (*range(199_950, 200_010, 13), *range(262_090, 262_150, 13), 900_000):
+            page = (filling * (size // len(filling) + 1))[-size:] + shown + filling * 99
+            assert finds(pdf(page, filters=b"null")), (filling, size)
+
+
+@pytest.mark.parametrize(
+    "read", [lambda page: [*pdf_page.read_page(page)], pages.read_page], ids=["masking", "scan"]
+)
+@pytest.mark.parametrize("filling", [b"(a)", b"<41>", b"(\\1) "])
+def test_a_page_of_short_strings_takes_little_room(
+    read: Callable[[bytes], object], filling: bytes
+) -> None:
+    page = filling * (3 * 1024 * 1024 // len(filling))
+    tracemalloc.start()
+    try:
+        read(page)
+        assert tracemalloc.get_traced_memory()[1] < 12 * len(page)
+    finally:
+        tracemalloc.stop()

@@ -25,6 +25,7 @@ _STRING = re.compile(
 _SHOWING = re.compile(rb"BT(?<![^\0\s]BT)[\0\s/(<\[]")
 _NO_TEXT = bytes({*range(9), *range(14, 32), *range(127, 256)})
 _BEGINNING = 4096
+_STRETCH, _BEFORE = 200_000, 8_000
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|\r\n|.)", re.DOTALL)
 _MEANINGS = {
     **dict(zip((b"n", b"r", b"t", b"b", b"f"), (b"\n", b"\r", b"\t", b"\b", b"\f"), strict=True)),
@@ -95,16 +96,37 @@ def is_page(content: Octets) -> bool:
 
 
 def read_page(content: Octets) -> Octets:
-    """Return a page with the strings it shows behind it, joined and where they stand apart."""
-    text = content[:MOST]
+    """Return a page with the strings it shows behind it, joined and where they stand apart.
+
+    A large page is read in stretches: each small string takes much room until it is joined.
+    """
+    text, at = content[:MOST], 0
+    pieces: list[bytes] = []
+    while len(text) - at > _STRETCH:
+        end = max(text.rfind(each, at, at + _STRETCH) for each in (b")", b">")) + 1
+        end = end or at + _STRETCH
+        pieces += _read_stretch(text[_find_begin(text, at) : end])
+        at = end
+    pieces += _read_stretch(text[_find_begin(text, at) :])
+    return b"\n".join([text, *pieces]) if pieces else content
+
+
+def _find_begin(text: bytes, at: int) -> int:
+    """Find where a stretch begins: with strings that are in the one before, too."""
+    begin = max(0, at - _BEFORE)
+    return max(begin, text.find(b"(", begin, at)) if begin else 0
+
+
+def _read_stretch(text: bytes) -> tuple[bytes, ...]:
+    """Return the strings of a page, or of a stretch of one; none if it shows none."""
     shown = _DIGITS.sub(_write_digits, text) if b"<" in text else text
     if b"\\" in shown:
         shown = _ESCAPE.sub(_write_escape, shown)
     shown = shown[max(0, shown.find(b"(")) : shown.rfind(b")") + 1]
     if not shown:
-        return content
+        return ()
     lines = _LINE.sub(rb"T*(\1", shown) if b"'" in shown or b'"' in shown else shown
-    return b"\n".join((text, _GAP.sub(b"", shown), _GAP.sub(b"", _MOVE.sub(_BREAK, lines))))
+    return _GAP.sub(b"", shown), _GAP.sub(b"", _MOVE.sub(_BREAK, lines))
 
 
 def find_strings(page: bytes) -> list[bytes | None]:

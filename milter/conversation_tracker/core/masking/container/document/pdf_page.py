@@ -19,6 +19,7 @@ STRING = rb"\((?<!\\\()(%b(?>(?>\(%b\)%b)*))\)|(?<!<)<([0-9A-Fa-f\s]*+)>" % (_PL
 _TEXT_OBJECT = re.compile(rb"BT(?<![^\0\s]BT)[\0\s(<\[/]")
 _BINARY = bytes({*range(9), *range(14, 32), *range(127, 256)})
 _HEAD = 4096
+_PIECE, _OVERLAP = 256 * 1024, 8192
 _SHOWN = re.compile(
     # A string that holds another one ends there.
     rb"\(((?>[^()\\]*+(?>(?:\\.[^()\\]*+)*)))(?:\)|(?=\()|\Z)|<([0-9A-Fa-f\s]*)>"
@@ -70,8 +71,24 @@ def shows_text(content: Octets) -> bool:
 def read_page(content: bytes) -> Iterator[bytes]:
     """Yield a page's text: its strings joined, and parted where they do not stand side by side.
 
-    Parentheses in them are blanks.
+    Parentheses in them are blanks. A large page is read in pieces, each with the end of the one
+    before: while they are put together, short strings take sixty times their room.
     """
+    for piece in _cut(content):
+        yield from _read_piece(piece)
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    begin = at = 0
+    while len(content) - at > _PIECE:
+        end = content.rfind(b")", at, at + _PIECE) + 1 or at + _PIECE
+        yield content[begin:end]
+        at, begin = end, max(0, end - _OVERLAP)
+        begin = max(begin, content.find(b"(", begin, at))
+    yield content[begin:] if begin else content
+
+
+def _read_piece(content: bytes) -> Iterator[bytes]:
     if b"<" in content:
         content = _DIGITS.sub(_write_digits, content)
     if b"\\" in content:
