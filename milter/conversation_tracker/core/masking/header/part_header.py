@@ -49,6 +49,8 @@ def mask_header(block: bytes, mask: Mask, *, shows: bool = True) -> bytes:
     Returns:
         The block; the same object if nothing changed.
     """
+    if not block:  # as before the content of most messages
+        return block
     hidden = obfuscated.possible(block, mask)
     if _is_clean(block, mask, hidden=hidden):
         return block
@@ -225,7 +227,7 @@ def _mask_line(line: bytes, mask: Mask, *, shows: bool, hidden: bool) -> bytes:
     hidden = hidden and obfuscated.possible(line, mask)
     name, value = match[1], match[3]
     # An address may stand as a name, as every printable character may be in one.
-    name = charset.change_text(name, "", mask)[0]
+    name = charset.change_text(name, "", mask)[0] if mask.possible(name) else name
     value = value.replace(b"\r\n", b"\n")
     new = mask_value(name.lower(), value, mask, shows=shows, hidden=hidden)
     if hidden or not new.isascii():
