@@ -312,3 +312,19 @@ def test_many_differences_are_found_in_proportion() -> None:
         known.remember((line + ALIAS + "\n") * often, markup=False)
         pieces = known.find_differences((line + JOHN + "\n") * often, markup=False)
         assert pieces is None
+
+
+def test_a_text_nothing_alike_is_told_after_a_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the parts of one message are, each of which is held against the ones before."""
+    compared: list[object] = []
+    count_same = known_texts._count_same
+    monkeypatch.setattr(
+        known_texts, "_count_same", lambda *where: compared.append(where) or count_same(*where)
+    )
+    texts = KnownTexts()
+    texts.remember("".join(f"line {n} of one text\n" for n in range(800)), markup=False)
+    assert (
+        texts.find_differences("".join(f"{n}th of another\n" for n in range(800)), markup=False)
+        is None
+    )
+    assert 0 < len(compared) < 16

@@ -28,6 +28,7 @@ _MOST = 512 * 1024  # characters of all that are remembered
 _SHARE = 2  # of a text, of which no more than one is looked at again
 _STEP = 2048  # characters on one side of a difference that are tried first
 _OFTEN = 256  # differences; with more, all is looked at
+_FIRST = 8  # differences behind which as much has to be alike as not
 
 
 class KnownTexts:
@@ -77,8 +78,12 @@ def _find_differences(known: str, text: str, *, markup: bool) -> list[Span] | No
     sign = "<" if markup else "\n"
     changed: list[Span] = []
     gone: list[str] = []
+    size = 0
     for before, after in _iter_changed(known, text, sign):
-        if len(changed) == _OFTEN:
+        size += after[1] - after[0]
+        # Two parts of one message are compared as well, most of which are nothing alike.
+        unlike = len(changed) >= _FIRST and size * _SHARE > after[1]
+        if len(changed) == _OFTEN or unlike:
             return None
         changed.append(after)
         gone.append(known[slice(*before)])
