@@ -8,7 +8,6 @@ Each family of escapes (`escape_syntaxes`, `rich_text`), what links of gateways 
 import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address import munged
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.address.reading import Piece, Reading
@@ -40,23 +39,23 @@ _PERCENT = re.compile(r"%((?:25)*)[0-9a-f]{2}", re.IGNORECASE)
 
 
 def find_edits(
-    text: str, finder: Masker, *, deep: bool, tagged: bool, thorough: bool
+    whole: Reading, finder: Masker, *, deep: bool, tagged: bool, thorough: bool
 ) -> Iterator[Edit]:
     """Find what is to be replaced in a text; of what overlaps, all.
 
     Args:
-        text: decoded text, or HTML source, with what stands in clear masked already.
+        whole: decoded text, or HTML source, with what stands in clear masked already, as it stands.
         finder: knows whom to look for.
         deep: it has escapes that were not looked behind, as `escape_signs.is_deep` tells.
         tagged: it has tags that nobody looked behind before.
         thorough: escapes that few programs write are read, too.
     """
-    low = lower_case(text)
-    yield from _find_munged_edits(Reading(text), finder)
+    low = whole.low
+    yield from _find_munged_edits(whole, finder)
     families = []
     if deep:
         if _is_turned(low):
-            yield from _find_turned_edits(text, finder)
+            yield from _find_turned_edits(whole, finder)
         families.append(escape_syntaxes.UNUSUAL if thorough else escape_syntaxes.COMMON)
         # A sign of one character is found at many times the speed of a pattern.
         backslashes = "\\" in low
@@ -73,7 +72,7 @@ def find_edits(
     if tagged:
         families += [escape_syntaxes.TAGGED, *escape_syntaxes.UNUSUAL_TAGGED * thorough]
     for family in families:
-        yield from find_behind(text, family, finder)
+        yield from find_behind(whole, family, finder)
 
 
 def is_rich(low: str) -> bool:
@@ -87,22 +86,22 @@ def _is_turned(low: str) -> bool:
     return signs or "\u202e" in low
 
 
-def _find_turned_edits(text: str, finder: Masker) -> Iterator[Edit]:
+def _find_turned_edits(whole: Reading, finder: Masker) -> Iterator[Edit]:
     """Find what is written from its end to its beginning, as where a direction is overridden.
 
     UAX #9, CSS `unicode-bidi`: such text is shown the other way, wherever that ends.
     """
     for family in ((), escape_syntaxes.TAGGED):
-        reading = Reading(text, _find_pieces(Reading(text), family))
+        reading = Reading(whole, _find_pieces(whole, family))
         size = len(reading.text)
         for start, end, new in finder.hits(reading.text[::-1]):
             first, last = reading.span(size - end, size - start)
-            yield first, last, new[::-1] + _find_rest(text[first:last])
+            yield first, last, new[::-1] + _find_rest(whole.source[first:last])
 
 
-def find_behind(text: str, family: escape_syntaxes.Family, finder: Masker) -> Iterator[Edit]:
+def find_behind(whole: Reading, family: escape_syntaxes.Family, finder: Masker) -> Iterator[Edit]:
     """Read a text as one family of escapes means it, as often as that shows more."""
-    reading = Reading(text)
+    text, reading = whole.source, whole
     pieces = _find_pieces(reading, family)
     for _ in range(_DEEP):
         reading = Reading(reading, pieces)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from conversation_tracker.core.masking.address import munged_places
 from conversation_tracker.core.masking.address.mask import Masker
+from conversation_tracker.core.masking.address.reading import Reading
 from conversation_tracker.core.masking.text import (
     cloudflare,
     composed_characters,
@@ -150,7 +151,8 @@ def _hides_in_links(low: str, finder: Masker) -> bool:
         if not names and not finder.possible(shown.encode("ascii")):
             return False
     tagged = is_tagged(links)
-    found = escape_edits.find_edits(links, finder, deep=True, tagged=tagged, thorough=False)
+    whole = Reading(links)
+    found = escape_edits.find_edits(whole, finder, deep=True, tagged=tagged, thorough=False)
     return next(found, None) is not None
 
 

@@ -15,6 +15,7 @@ from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address import munged
 from conversation_tracker.core.masking.address.leave_out import leave_out_clear
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
+from conversation_tracker.core.masking.address.reading import Reading
 from conversation_tracker.core.masking.text import (
     cloudflare,
     escape_edits,
@@ -105,7 +106,8 @@ def mask_unseen(text: str, mask: Mask) -> str:
     if finder is None or not finder.labels:
         return text
     families = (escape_syntaxes.UNSEEN, escape_syntaxes.UNUSUAL)
-    found = [e for family in families for e in escape_edits.find_behind(text, family, finder)]
+    whole = Reading(text)
+    found = [e for family in families for e in escape_edits.find_behind(whole, family, finder)]
     return _apply(text, [each for each in found if not finder.hits(text[slice(*each[:2])])])
 
 
@@ -119,17 +121,18 @@ def _mask_readings(
 ) -> str:
     """Mask in turns what readings show; `deep` tells what `is_deep` does, where it was asked."""
     for turn in range(_TURNS):
-        low = lower_case(text)
+        whole = Reading(text)
+        low = whole.low
         if thorough:
             deep, tags = True, True  # of tags, too, that are escaped
         else:
             deep = escape_signs.is_deep(low, finder) if turn or deep is None else deep
             tags = tagged and escape_signs.is_tagged(low)
         if deep and not thorough and len(text) > _LARGE:
-            found = list(_find_in_stretches(text, low, finder, tagged=tags))
+            found = list(_find_in_stretches(whole, finder, tagged=tags))
         else:
             found = [
-                *escape_edits.find_edits(text, finder, deep=deep, tagged=tags, thorough=thorough)
+                *escape_edits.find_edits(whole, finder, deep=deep, tagged=tags, thorough=thorough)
             ]
         if not found:
             break
@@ -138,14 +141,15 @@ def _mask_readings(
 
 
 def _find_in_stretches(
-    text: str, low: str, finder: Masker, *, tagged: bool
+    whole: Reading, finder: Masker, *, tagged: bool
 ) -> Iterator[escape_edits.Edit]:
     """Find what is to be replaced in a large text, read deep only around what is escaped."""
-    stretches = escape_signs.find_stretches(low, finder)
+    text = whole.text
+    stretches = escape_signs.find_stretches(whole.low, finder)
     deep = stretches is None
-    yield from escape_edits.find_edits(text, finder, deep=deep, tagged=tagged, thorough=False)
+    yield from escape_edits.find_edits(whole, finder, deep=deep, tagged=tagged, thorough=False)
     for start, end in stretches or ():
-        part = text[start:end]
+        part = Reading(text[start:end])
         first = start + (_EDGE if start else 0)
         last = end - (_EDGE if end < len(text) else 0)
         found = escape_edits.find_edits(part, finder, deep=True, tagged=False, thorough=False)
