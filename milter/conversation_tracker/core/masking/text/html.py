@@ -132,10 +132,13 @@ def strip_tags(source: str, enough: int | None = None) -> str:
     pieces: list[str] = []
     at = count = 0
     for tag in _TAG.finditer(seen):
-        words = _read_words(seen[at : tag.start()])
-        pieces += words, _break_line(tag)
-        at = tag.end()
-        count += len(words) - words.count(" ")
+        start, end = tag.span()
+        if at < start:
+            pieces.append(words := _read_words(seen[at:start]))
+            count += len(words) - words.count(" ")
+        if _ends_line(tag):
+            pieces.append("\n")
+        at = end
         if enough is not None and count > enough:
             break
     else:
@@ -348,14 +351,14 @@ def _strip_inline_tags(source: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _read_words(text: str) -> str:
-    return _BLANKS.sub(" ", unescape(text)) if text else text
+    return _BLANKS.sub(" ", unescape(text))
 
 
-def _break_line(tag: re.Match[str]) -> str:
-    """Return a new line for the start or end of a block, nothing for any other tag."""
-    name = tag[2] or ""
-    ends_nothing = tag[1] == "/" and name.lower() == "br"
-    return "\n" if BLOCK.fullmatch(name) and not ends_nothing else ""
+def _ends_line(tag: re.Match[str]) -> bool:
+    """Return whether a tag is the start or end of a block."""
+    slash, name = tag.groups()
+    block = name is not None and BLOCK.fullmatch(name) is not None
+    return block and not (slash and name.lower() == "br")
 
 
 def _mask_token(token: str, mask: Mask) -> str:

@@ -66,7 +66,8 @@ _BETWEEN_LETTERS = (
 )
 _INLINE = re.compile(rf"<(?:{_UNSHOWN}|{_BETWEEN_LETTERS})", re.DOTALL)
 _PLAIN_INLINE = re.compile(rf"<(?:{_BETWEEN_LETTERS})", re.DOTALL)
-_FOLD = re.compile(r"(?:\r\n|\n)[ \t]")
+_FOLD = re.compile(r"\n[ \t]")  # found at many times the speed of one with two beginnings
+_FOLD_OF_TWO = re.compile(r"(?:\r\n|\n)[ \t]")
 _SOFT = re.compile(rb"=[ \t]*\r?\n")
 _FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
 _QUOTED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
@@ -203,10 +204,11 @@ def iter_header_readings(value: str) -> Iterator[str]:
     yield value
     flat = value
     if "\n " in value or "\n\t" in value:
-        flat = _FOLD.sub(" ", value)
+        fold = _FOLD_OF_TWO if "\r\n" in value else _FOLD
+        flat = fold.sub(" ", value)
         if '"' in flat:  # else it shows nothing more: a line end parts as a blank does
             yield flat
-        yield _FOLD.sub("", value)
+        yield fold.sub("", value)
     if "=?" in flat:
         yield decode_encoded_words(flat)
         if _PADDED_WORD.search(flat) is not None:

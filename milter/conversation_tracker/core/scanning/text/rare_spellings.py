@@ -77,10 +77,10 @@ _HIDDEN = re.compile(
 )
 _TURNED = ("\u202e", "bidi-override", "<bdo", "8238", "x202e")  # text is shown from its end
 _SEQUENCES = ("\x1b", "\x9b", "^[[", "#033[")
+# One of these is in whatever else is written so, but for what has a bracket, or is of Cloudflare.
 _TELLING = (
-    *_TURNED,
-    *("\x1b", "\x0e", "\x0f", "^[[", "#033[", "imcea"),
-    *("cfemail", "email-protection", "urldefense"),
+    *("\u202e", "bidi-override", "8238", "x202e"),
+    *("\x1b", "\x0e", "\x0f", "imcea", "urldefense"),
 )
 _LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -194,13 +194,17 @@ def may_be_escaped(low: str) -> bool:
     for word in _TELLING:
         if word in low:
             return True
+    if "[" in low and ("^[[" in low or "#033[" in low):
+        return True
+    if "email" in low and ("cfemail" in low or "email-protection" in low):
+        return True
     if "=" in low and (_SOFT.search(low) or _ALL_QUOTED.search(low)) is not None:
         return True
     if ("+" in low or "&" in low) and _may_be_seven(low):
         return True
     if "+" in low and _IN_FORM.search(low) is not None:
         return True
-    return "<" in low and _TOUCHED.search(low) is not None
+    return "<" in low and ("<bdo" in low or _TOUCHED.search(low) is not None)
 
 
 def _may_be_seven(low: str) -> bool:
