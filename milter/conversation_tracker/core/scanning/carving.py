@@ -54,6 +54,7 @@ _TEXT = documents.MOST
 _LZIP_TAIL = 20  # octets behind a member
 _DIGITS = re.compile(rb"[0-9a-fA-F\s]++>")
 _FILTERS = (b"/A85", b"/ASCII", b"/AHx", b"/LZW", b"/RL", b"/RunLength")
+_BEHIND_DEFLATED = 8  # octets of a check sum and a line end, before the end of a stream
 _NEAR = 512  # octets before a stream that tell of it
 _NEAR_END = 20  # octets, as line ends, behind what is written in letters
 _ZLIB = re.compile(rb"\0\x78[\x01\x5e\x9c\xda]")
@@ -221,11 +222,12 @@ class Carver:
         inflated = self._decompress(data, start + 2, lambda: zlib.decompressobj(-15))
         if len(inflated):
             yield inflated
+        end = data.find(b"endstream", start)
         # Of what other filters write, or none, one in fifty gives a few octets, too.
-        sure = len(inflated) > 0 and b"/Fl" in told
+        whole = 0 <= end - self._end <= _BEHIND_DEFLATED
+        sure = len(inflated) > 0 and (whole or b"/Fl" in told)
         if sure and not any(each in told for each in _FILTERS):
             return
-        end = data.find(b"endstream", start)
         plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
         behind = min(self._end, start + len(plain))  # decompressed already
         if (last := plain.rfind(b"~>", max(0, len(plain) - _NEAR_END))) >= 0:
