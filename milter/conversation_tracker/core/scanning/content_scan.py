@@ -53,6 +53,7 @@ class ContentScan:
     Attributes:
         hits: where somebody's address was found, each once.
         unread: how often the reader's own address stands where nobody reads it, by its place.
+        counts_own: it is asked for.
     """
 
     def __init__(self, known: ScanContext, own: str | None) -> None:
@@ -69,6 +70,7 @@ class ContentScan:
         self._tokens = known.tokens
         self.hits: dict[Hit, None] = {}
         self.unread: Counter[str] = Counter()
+        self.counts_own = True
 
     def forget_what_is_found(self) -> None:
         """Look for no rare spellings, and remember nothing for other scans.
@@ -104,7 +106,7 @@ class ContentScan:
         else:
             charsets = self._look_bytes(channel + " (bytes)", data, folds=folds)
         self._binary = False
-        if self._own_noted or (self._counts and not file):
+        if self.counts_own and (self._own_noted or (self._counts and not file)):
             rest, counted = (self._extract_hidden(declared, each) for each in (data, head))
             self._note_hidden_text(channel, rest, counted)
         return charsets
@@ -216,7 +218,7 @@ class ContentScan:
         if not self._noted and len(field) < SHORT:
             self._nobody.add(field)
         self._noted = self._noted or noted
-        if self._own_noted or self._counts:
+        if self.counts_own and (self._own_noted or self._counts):
             between = channel.endswith(_BETWEEN)
             text = next(decodings.read_texts(field, ""))
             rest = text if between else hidden_text.extract_from_fields(text, self._local)

@@ -75,6 +75,7 @@ class Scanner:
         own: str | None = None,
         *,
         counts: bool = False,
+        written: bool = False,
     ) -> ScanResult:
         """Look for addresses as `scan` does, and for the reader's own where nobody reads it.
 
@@ -84,6 +85,7 @@ class Scanner:
             own: as of `scan`.
             counts: only how often the reader's own stands there is asked for: what can be told as
                 an address in rare spellings alone is not looked for, and nothing is remembered.
+            written: the body is the sender's own, so in it the reader's address is not counted.
         """
         if not self.matcher:
             return ScanResult()
@@ -92,6 +94,7 @@ class Scanner:
             found.forget_what_is_found()
         found.look_at_headers(headers)
         if len(body):
+            found.counts_own = not written
             found.walk(headers, body)
         return ScanResult(tuple(found.hits)[:MOST_HITS], found.unread)
 

@@ -252,7 +252,10 @@ def scan_copy(
         whether the reader's own address stands more often than in the original where nobody reads
         it.
     """
-    found = scanner.look(*apply_edits(message, edits), to.token)
+    headers, body = apply_edits(message, edits)
+    # Where the body stays as it came, so does all in it that nobody reads.
+    written = body is message.body and _list_content(headers) == _list_content(message.headers)
+    found = scanner.look(headers, body, to.token, written=written)
     store = conversation.store
     flags = store.attachments_with_address == "flag"
     hits = [
@@ -262,8 +265,14 @@ def scan_copy(
     ]
     if not found.unread:
         return hits, False
-    before = scanner.look(message.headers, message.body, to.token, counts=True).unread
+    came = b"" if written else message.body
+    before = scanner.look(message.headers, came, to.token, counts=True).unread
     return hits, any(times > before[place] for place, times in found.unread.items())
+
+
+def _list_content(headers: Iterable[Header]) -> list[tuple[bytes, bytes]]:
+    """Return the fields that say how a body is read."""
+    return [(h.key, h.value) for h in headers if h.key.startswith(b"content-")]
 
 
 def make_scanner(
