@@ -19,7 +19,7 @@ from conversation_tracker.core.masking.part import (
 )
 from conversation_tracker.core.masking.text import composed_characters, escape_syntaxes
 from conversation_tracker.core.scanning import parts
-from conversation_tracker.core.scanning.text import characters, rare_spellings
+from conversation_tracker.core.scanning.text import characters, decodings, rare_spellings
 from conversation_tracker.core.syntax import charset, encoded_words, parameters
 from conversation_tracker.core.views import content_ids
 
@@ -146,6 +146,52 @@ def test_what_a_terminal_does_not_show_is_dropped_at_once(low: str) -> None:
     assert rare_spellings._drop_sequences(low) == rare_spellings._SEQUENCE.sub(
         lambda found: rare_spellings._show_pairs(found["two"]) if found["two"] else "", low
     )
+
+
+SIGNS = pieces(
+    *("=40", "=3a", "=3A", "=20", "=22", "=0d", "=09", "=3", "+40", "\\u0040", "\\x40", "\\u003a"),
+    *("\\x3d", "\\.", "\\@", "\\n", "=", "40", "+", "\\", "a", "@", "[", "<", " ", "x.example"),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(SIGNS)
+@example("a=40b=40c@x.example")
+@example("\\x3d40a=40b")
+def test_signs_of_quoted_printable_alone_are_read_as_among_all_others(low: str) -> None:
+    shown, told = decodings.decode_signs(low), decodings.may_be_escaped(low)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decodings, "_has_quoted_only", lambda _low: False)
+        assert decodings.decode_signs(low) == shown
+        assert decodings.may_be_escaped(low) == told
+
+
+TURNING = pieces(
+    *("&#8238;", "&#08238;", "&#8238", "8238", "8238;", "&#", "&", "#", "0", "%23", "%30", "=23"),
+    *("\\x23", "\\u0023", "\\43 ", "\\043", "\\'23", "{\\rtf1 ", "\\u8238?", "&num;", "&#35;"),
+    *("&#x23;", "+acm-", "%2523", "=3d23", "&amp;", "<b>", "=\n", "a", "3", "23", "43", "f", " "),
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(TURNING, st.booleans())
+@example("&%238238;", False)
+@example("&\\0438238;", False)
+def test_a_number_that_turns_a_text_is_told(low: str, markup: bool) -> None:
+    if "8238" not in low:
+        return
+    *between, last = decodings.iter_readings(low, markup=markup)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rare_spellings, "is_turned", lambda _low: False)
+        more = rare_spellings.iter_readings(low, low, last, markup=markup, quoted=True)
+        shown = [*between, last, *more]
+    if any("\u202e" in each for each in shown):
+        assert rare_spellings.is_turned(low)
+
+
+@pytest.mark.parametrize("low", ["id=a18238b", "queue 4f98238", "x8238", "0038238", "138238"])
+def test_a_number_in_a_longer_one_turns_nothing(low: str) -> None:
+    assert not rare_spellings.is_turned(low)
 
 
 KINDS = pieces(

@@ -42,18 +42,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("type", ["text/plain", "text/html"])
-def test_what_nobody_reads_of_a_body_that_stays_is_not_asked(
-    type: str, counted: list[str]
-) -> None:
+def test_what_nobody_reads_of_a_body_that_stays_is_not_asked(type: str, counted: list[str]) -> None:
     mail = write(type, LINES[:3] * 9, subject=f"https://x.example/?e={BUYER}")
     assert mail.sent().body is mail.message.body
     assert counted == []
 
 
 @pytest.mark.parametrize("type", ["text/plain", "text/html"])
-def test_it_is_asked_where_something_of_it_changed(
-    type: str, counted: list[str]
-) -> None:
+def test_it_is_asked_where_something_of_it_changed(type: str, counted: list[str]) -> None:
     mail = write(type, [*LINES[:3], f"See {ALIAS}"])
     assert f"See {BUYER}" in bytes(mail.sent().body).decode()
     assert any(counted)

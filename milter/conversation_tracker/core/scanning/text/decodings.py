@@ -53,7 +53,11 @@ _SIGN = re.compile(
     r"[\\=+](?:(?:(?<=\\)(?:u00|x)|(?<=[=+]))(40)(?=[\w\[])(?:(?<=\w=40)|(?![^\s<>]{0,64}@))"
     r"|(?<=\\)(?:u00|x)(?!40)([2-7][0-9a-f])|(?<==)(?:2[02]|3[a-f]|0[9ad]))"
 )
-# What is one character is found at many times the speed.
+# The same where no backslash and no xtext is: what begins with one character is found at many times
+# the speed.
+_QUOTED_SIGN = re.compile(
+    r"=(?:(40)(?=[\w\[])(?:(?<=\w=40)|(?![^\s<>]{0,64}@))|2[02]|3[a-f]|0[9ad])"
+)
 _EQUALS = re.compile(r"=(?:40|[023])")
 _BACKSLASHED = re.compile(r"\\([@._+-])")
 _UNSHOWN = (
@@ -169,7 +173,8 @@ def may_be_escaped(low: str) -> bool:
         return True
     if "%" in low and _ESCAPED.search(low) is not None:
         return True
-    return _may_hold_sign(low) and _SIGN.search(low) is not None
+    pattern = _QUOTED_SIGN if _has_quoted_only(low) else _SIGN
+    return _may_hold_sign(low) and pattern.search(low) is not None
 
 
 def is_text(data: bytes) -> bool:
@@ -337,10 +342,17 @@ def _may_hold_sign(low: str) -> bool:
     return "=" in low and _EQUALS.search(low) is not None
 
 
+def _has_quoted_only(low: str) -> bool:
+    """Return whether no sign that `_SIGN` finds begins with anything but an equals sign."""
+    return not ("\\" in low or ("+" in low and "+40" in low))
+
+
 def decode_signs(low: str) -> str:
     """Decode what JSON, xtext and quoted-printable write for signs, in lower case."""
     if not _may_hold_sign(low):
         return low
+    if _has_quoted_only(low):
+        return _QUOTED_SIGN.sub(_decode_quoted_sign, low)
     low = _SIGN.sub(_decode_sign, low)
     if "\\" not in low:
         return low
@@ -351,6 +363,10 @@ def decode_signs(low: str) -> str:
 def _decode_sign(match: re.Match[str]) -> str:
     code = match[1] or match[2]
     return chr(int(code, 16)).lower() if code else " "
+
+
+def _decode_quoted_sign(match: re.Match[str]) -> str:
+    return "@" if match[1] else " "
 
 
 def _decode_word(match: re.Match[str], *, ended: bool = False) -> bytes:

@@ -75,11 +75,14 @@ _HIDDEN = re.compile(
     r"(?:cfemail|email-protection)(?:&#?[a-z0-9]{1,8};|[=%][23][0-9a-f]|[^0-9a-f<>&]){1,12}?"
     r"((?:[0-9a-f]{2}){4,1000})(?![0-9a-f])"
 )
-_TURNED = ("\u202e", "bidi-override", "<bdo", "8238", "x202e")  # text is shown from its end
+_TURNED = ("\u202e", "bidi-override", "<bdo", "x202e")  # text is shown from its end
+# The same as a number, unless digits or letters before it make it another one, or none: a sign that
+# is escaped may end with a three.
+_TURNED_NUMBER = re.compile(r"8238(?<![124-9a-tv-z]8238)(?<![^24]38238)")
 _SEQUENCES = ("\x1b", "\x9b", "^[[", "#033[")
 # One of these is in whatever else is written so, but for what has a bracket, or is of Cloudflare.
 _TELLING = (
-    *("\u202e", "bidi-override", "8238", "x202e"),
+    *("\u202e", "bidi-override", "x202e"),
     *("\x1b", "\x0e", "\x0f", "imcea", "urldefense"),
 )
 _LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -160,6 +163,8 @@ def is_quoted_near(low: str, words: Iterable[str]) -> bool:
 
 def is_turned(low: str) -> bool:
     """Return whether something in a lower-case text may have it shown from its end."""
+    if "8238" in low and _TURNED_NUMBER.search(low) is not None:
+        return True
     return any(sign in low for sign in _TURNED)
 
 
@@ -194,6 +199,8 @@ def may_be_escaped(low: str) -> bool:
     for word in _TELLING:
         if word in low:
             return True
+    if "8238" in low and _TURNED_NUMBER.search(low) is not None:
+        return True
     if "[" in low and ("^[[" in low or "#033[" in low):
         return True
     if "email" in low and ("cfemail" in low or "email-protection" in low):
