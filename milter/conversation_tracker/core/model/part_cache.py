@@ -40,6 +40,7 @@ class CleanParts:
         in_named: what is gone through now is one of `named`: not to be looked for again.
         learns: what is found now holds in every view: the record looks for everybody.
         own: the reader's token; "" in the record.
+        apart: tells whether the reader's address can be no part of anybody else's.
     """
 
     texts: set[int] = field(default_factory=set)
@@ -59,18 +60,21 @@ class CleanParts:
     in_named: bool = False
     learns: bool = False
     own: str = ""
+    apart: Callable[[], bool] = lambda: False
 
     def begin_leaf(self, leaf: int) -> None:
         """Begin to go through the leaf of this identity.
 
         The reader's own address stays where the record has their alias, and may be the end of a
-        longer one: `joe dot reader@doe.example`. So a leaf that shows it is not plain to them.
+        longer one: `joe dot reader@doe.example`. Where it may, a leaf that shows it is not plain to
+        them.
         """
         self.met = self.hid = False
         self.written.clear()
         self.in_named = leaf in self.named
         found = self.plain.get(leaf)
-        self.in_plain = found is not None and not any(self.own in each for each in found)
+        shown = found is not None and any(self.own in each for each in found)
+        self.in_plain = found is not None and (not shown or self.apart())
 
     def end_leaf(self) -> None:
         """End to go through a leaf."""

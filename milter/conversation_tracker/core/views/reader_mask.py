@@ -13,6 +13,7 @@ from typing import Self
 
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
+from conversation_tracker.core.masking.address.apart import stands_apart
 from conversation_tracker.core.masking.address.invisible import drop_invisible
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.unmask import Unmasker
@@ -57,6 +58,7 @@ class ReaderMask(Mask):
         others = [address.key for p, address in people if to is None or p.token != to.token]
         self._everybody = (conversation.order.id, frozenset(each.key for _, each in people))
         self.others = message_body.People(others, kept, limits.check)
+        self._kept, self._masked = kept, others
         self.conversation, self.to = conversation, to
         self._disclosure = Disclosure()
         self._order_header = conversation.store.order_header.encode("ascii").lower()
@@ -140,6 +142,10 @@ class ReaderMask(Mask):
         if address.key in self.conversation.left_out:
             return True
         return is_single_label(address) and self.conversation.find_owner(address) is None
+
+    def stands_apart(self) -> bool:
+        """Return whether the recipient's own address can be no part of anybody else's."""
+        return all(stands_apart(each, self._masked) for each in self._kept)
 
     @property
     def disclosures(self) -> frozenset[str]:

@@ -229,6 +229,7 @@ class View(ReaderMask):
         self.clean_parts = known
         self.clean_parts.learns = self.to is None
         self.clean_parts.own = self.to.token if self.to is not None else ""
+        self.clean_parts.apart = self.stands_apart
         return self.clean_parts
 
 

@@ -35,7 +35,6 @@ BLOCK = re.compile(
 )
 """Names of elements that end a line."""
 
-
 # What divides an address without being seen: comments, elements that are not shown, and tags that
 # are no block.
 _NOT_SHOWN = (
@@ -108,7 +107,12 @@ def mask_html(source: str, mask: Mask) -> str:
         source = _mask_pieces(source, mask) if "&" in source else masked
         if _QUOTED.search(source) and not _is_clean(unescape_source(source), mask):
             source = _RUN.sub(lambda run: _mask_token(run[0], mask), source)
-    return _mask_across_tags(source, mask)
+    if (clean := mask.clean_parts) is not None and clean.in_plain:
+        return source
+    new = _mask_across_tags(source, mask)
+    if clean is not None and new is not source:
+        clean.hid = True
+    return new
 
 
 def parts_address(source: str, mask: Mask) -> bool:
@@ -338,11 +342,9 @@ def _mask_block(source: str, mask: Mask) -> str:
 
 def _strip_inline_tags(source: str) -> tuple[str, list[tuple[int, int]]]:
     """Return the text without inline tags, and with each character the span of its source."""
-    text: list[str] = []
-    spans: list[tuple[int, int]] = []
-    at = 0
-    inline = _choose_inline(source)
-    for start, end in [*(tag.span() for tag in inline.finditer(source)), (len(source),) * 2]:
+    text, spans, at = list[str](), list[tuple[int, int]](), 0
+    tags = [tag.span() for tag in _choose_inline(source).finditer(source)]
+    for start, end in (*tags, (len(source),) * 2):
         piece, places = _decode(source[at:start])
         text.append(piece)
         spans += ((at + first, at + last) for first, last in places)
@@ -386,9 +388,7 @@ def _mask_token(token: str, mask: Mask) -> str:
 
 def _decode(token: str) -> tuple[str, list[tuple[int, int]]]:
     """Decode references; give with each character the span of its source."""
-    text: list[str] = []
-    spans: list[tuple[int, int]] = []
-    at = 0
+    text, spans, at = list[str](), list[tuple[int, int]](), 0
     for match in REFERENCE.finditer(token):
         meant = unescape(match[0])
         if meant != match[0]:
