@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import oracle
 import targets
+from conversation_tracker.core.masking.address import quote_marks
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.part import calendar, leaf, uuencoded_files
@@ -30,7 +31,12 @@ from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.model.store import Store
-from conversation_tracker.core.scanning.text import decodings, deep_scan, known_texts
+from conversation_tracker.core.scanning.text import (
+    decodings,
+    deep_scan,
+    known_texts,
+    quotation,
+)
 from conversation_tracker.core.views import absence
 from conversation_tracker.core.views.reader_mask import ReaderMask
 from limits import Broken
@@ -52,6 +58,8 @@ TOLD = [
     (absence, "text_names_nobody", False),
     (text_absence, "text_names_nobody", False),
     (deep_scan, "shows_nothing", False),
+    (quotation, "parts_address", True),
+    (quote_marks, "may_hold_marked", True),
     (decodings, "_may_hold_sign", True),
     (known_texts.KnownTexts, "find_differences", None),
 ]

@@ -2,13 +2,15 @@ r"""Addresses that show once a text is read as its escapes mean it, and what bec
 
 Each family of escapes (`escape_syntaxes`, `rich_text`), what links of gateways mean
 (`gateway_links`), text that is shown from its end, and in each of these readings what people say
-(`munged`). Whether a text is worth all that is told by `escape_signs`. Nothing here raises.
+(`munged`), and what has quotation marks inside (`quote_marks`). Whether a text is worth all that is
+told by `escape_signs`. Nothing here raises.
 """
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
-from conversation_tracker.core.masking.address import munged
+from conversation_tracker.core.masking.address import munged, quote_marks
 from conversation_tracker.core.masking.address.mask import Masker
 from conversation_tracker.core.masking.address.reading import Piece, Reading
 from conversation_tracker.core.masking.text import escape_syntaxes, gateway_links, rich_text
@@ -126,7 +128,8 @@ def _find_pieces(reading: Reading, family: escape_syntaxes.Family) -> list[Piece
 
 
 def _find_munged_edits(reading: Reading, finder: Masker) -> Iterator[Edit]:
-    for each in munged.find_munged(reading.low, finder):
+    spelled = munged.find_munged(reading.low, finder)
+    for each in chain(spelled, quote_marks.find_marked(reading.low, finder)):
         yield _edit(reading.source, reading, each.start, each.end, each.sign, each.new)
 
 

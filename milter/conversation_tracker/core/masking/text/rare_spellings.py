@@ -1,10 +1,10 @@
 """Addresses that show only once a text is read in another way, masked: the last of all looks.
 
 A text is read as its escapes mean it, also escaped ones, and as links of gateways do
-(`escape_edits`), as people speak (`munged`), and as pages hide addresses (`cloudflare`). What is
-found is replaced in the source, in plain form or with the at sign as it was escaped, so that links
-and programs still work. Most texts show by a few signs that there is nothing to read so
-(`escape_signs`). Nothing here raises.
+(`escape_edits`), as people speak (`munged`), without quotation marks (`quote_marks`), and as pages
+hide addresses (`cloudflare`). What is found is replaced in the source, in plain form or with the at
+sign as it was escaped, so that links and programs still work. Most texts show by a few signs that
+there is nothing to read so (`escape_signs`). Nothing here raises.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from conversation_tracker.core.base.lower_case import lower_case
-from conversation_tracker.core.masking.address import munged
+from conversation_tracker.core.masking.address import munged, quote_marks
 from conversation_tracker.core.masking.address.leave_out import leave_out_clear
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
 from conversation_tracker.core.masking.address.reading import Reading
@@ -48,7 +48,12 @@ def may_hide(data: bytes, mask: Mask) -> bool:
         escape_signs.is_deep(low, finder) or escape_signs.is_tagged(low)
     ):
         return True
-    return munged.may_hold_munged(low, finder)
+    return _may_be_spelled(low, finder)
+
+
+def _may_be_spelled(low: str, finder: Masker) -> bool:
+    """Return, cheaply, whether somebody may stand in a text without its being escaped."""
+    return quote_marks.may_hold_marked(low, finder) or munged.may_hold_munged(low, finder)
 
 
 def is_escaped(data: bytes, mask: Mask, *, tagged: bool) -> bool:
@@ -95,7 +100,7 @@ def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
         return _mask_readings(text, finder, tagged=tagged, thorough=True)
     deep = escape_signs.is_deep(low, finder)
     tags = tagged and escape_signs.is_tagged(low)
-    if not (deep or tags or munged.may_hold_munged(low, finder)):
+    if not (deep or tags or _may_be_spelled(low, finder)):
         return text
     return _mask_readings(text, finder, deep=deep, tagged=tagged)
 

@@ -6,7 +6,12 @@ Nothing here raises, but what the time for a message raises.
 from collections.abc import Callable, Iterator
 
 from conversation_tracker.core.base.lower_case import lower_case
-from conversation_tracker.core.scanning.text import characters, decodings, munged, rare_spellings
+from conversation_tracker.core.scanning.text import (
+    characters,
+    decodings,
+    quotation,
+    rare_spellings,
+)
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 
 _MANY = 64  # words that are not worth looking for one by one
@@ -99,7 +104,7 @@ def find_owners(
     seen = {} if seen is None else seen
     for each in dict.fromkeys((low, *reads)):
         seen[each] = None
-        yield from munged.find_owners(each, matcher, check)
+        yield from quotation.find_owners(each, matcher, check)
     for each in tuple(seen):
         if (bare := characters.drop_controls(each)) is each:
             continue
@@ -108,7 +113,7 @@ def find_owners(
                 seen[shown] = None
                 reads = (*reads, shown)
                 yield from matcher.find(shown)
-                yield from munged.find_owners(shown, matcher, check)
+                yield from quotation.find_owners(shown, matcher, check)
     quoted = any(_is_quoted(each, matcher, near) for each in dict.fromkeys((low, *reads)))
     for read in reads:
         for other in rare_spellings.iter_readings(text, low, read, markup=markup, quoted=quoted):
@@ -117,4 +122,4 @@ def find_owners(
                 if each not in seen:
                     seen[each] = None
                     yield from matcher.find(each)
-                    yield from munged.find_owners(each, matcher, check)
+                    yield from quotation.find_owners(each, matcher, check, rare=True)

@@ -12,8 +12,8 @@ from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.scanning.text import (
     decodings,
     deep_scan,
-    munged,
     own_address,
+    quotation,
     rare_spellings,
     tokens,
 )
@@ -109,7 +109,9 @@ class TextSearch:
                 seen=seen,
                 near=near,
             )
-            spelled = munged.find_owners(low, self._matcher, self._limits.check) if stands else deep
+            spelled = (
+                quotation.find_owners(low, self._matcher, self._limits.check) if stands else deep
+            )
             for token in spelled:
                 self.rare_seen = True
                 yield token
