@@ -68,7 +68,7 @@ _TAGS = re.compile(
 )
 
 _LESS, _MORE = (
-    rf"(?:&(?:amp;)*+(?:{name}|#0*{number}|#x0*{digits});|\\(?:u00|x){digits}|%(?:25)*{digits})"
+    rf"(?:&(?>(?:amp;)*)(?:{name}|#0*{number}|#x0*{digits});|\\(?:u00|x){digits}|%(?:25)*{digits})"
     for name, number, digits in (("lt", 60, "3c"), ("gt", 62, "3e"))
 )
 _WRITTEN_TAG = re.compile(
