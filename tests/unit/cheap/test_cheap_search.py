@@ -14,6 +14,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from hypothesis import example, given, settings
@@ -129,6 +130,19 @@ def test_what_may_be_escaped_is_told_by_the_readings_of_it(text: str) -> None:
         assert list(decodings.iter_readings(low)) == [low]
         if not rare_spellings.may_be_escaped(low):
             assert set(rare_spellings.iter_readings(low, low, low)) <= {low}
+
+
+@MANY
+@given(escaped(PEOPLE[0]) | texts(PEOPLE[0]), st.booleans(), st.booleans())
+@example("john=2edoe=40home=3d2eexample \\x6f &#8238;<b", True, False)
+def test_what_a_text_is_read_as_again_leaves_nothing_out(
+    text: str, quoted: bool, markup: bool
+) -> None:
+    low, *_, last = [text.lower(), *decodings.iter_readings(text)]
+    read = partial(rare_spellings.iter_readings, text, low, markup=markup, quoted=quoted)
+    first, second = (set(read(each)) for each in (decodings.drop_tags(last), last))
+    more = set(read(last, again=True))
+    assert first | second == first | more
 
 
 @pytest.mark.parametrize("character", [chr(each) for each in range(0x80)])

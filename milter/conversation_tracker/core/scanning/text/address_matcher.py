@@ -15,10 +15,14 @@ from functools import lru_cache
 
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.scanning.text.local_parts import GMAIL, LocalParts
+from conversation_tracker.core.scanning.text.munged_places import stands_alone
 from conversation_tracker.core.scanning.text.own_address import OwnAddress
 from conversation_tracker.core.scanning.text.short_addresses import find_pointers, is_long_enough
 
 _AT = "@"
+MANY = 64
+"""Words that are not worth looking for one by one."""
+
 _LONG = 4  # characters from which on a domain is looked for by itself
 _SEVERAL = 256  # domains from which on they are looked for by the signs beside them
 _BESIDE = re.compile(r"[@=%!]")
@@ -132,6 +136,36 @@ class AddressMatcher:
     def has_domain(self, low: str) -> bool:
         """Return whether one of the domains stands in a lower-case text, with any local part."""
         return any(name in low for name in self._domains)
+
+    def has_word(self, low: str) -> bool:
+        """Return, cheaply, whether a domain may be in a lower-case text, however it goes on."""
+        return len(self.words) > MANY or any(word in low for word in self.words)
+
+    @cached_property
+    def signs(self) -> frozenset[str]:
+        """Return the characters of all domains, and of the last words of the local parts."""
+        return frozenset("".join((*self._domains, *self.endings)))
+
+    def may_show(self, clear: Collection[str], read: Collection[str]) -> bool:
+        """Return, cheaply, whether one of some lower-case texts may be read as with an address.
+
+        Args:
+            clear: what the texts are as they stand.
+            read: all that those of their lines are read as in which something else may stand then.
+        """
+
+        def stands(word: str) -> bool:
+            return any(word in low for low in clear) or any(word in low for low in read)
+
+        if any(map(stands, self._domains)):
+            return True
+        apart = (name.split(".", 2) for names in self.labels.values() for name in names)
+        if not any(stands(first) and stands(second) for first, second, *_ in apart):
+            return False
+        return any(
+            any(word in low for low in clear) or any(stands_alone(low, word) for low in read)
+            for word in self.endings
+        )
 
     def may_begin(self, low: str) -> bool:
         """Return, cheaply, whether a domain may begin in a lower-case text in ASCII.

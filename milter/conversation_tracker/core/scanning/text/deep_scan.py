@@ -3,18 +3,21 @@
 Nothing here raises, but what the time for a message raises.
 """
 
+import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 
 from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.scanning.text import (
     characters,
     decodings,
+    known_texts,
     quotation,
     rare_spellings,
 )
-from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
+from conversation_tracker.core.scanning.text.address_matcher import MANY, AddressMatcher
 
-_MANY = 64  # words that are not worth looking for one by one
+_ESCAPING = "&%\\"  # with which escapes of other kinds than quoted-printable begin
 
 
 def shows_nothing(
@@ -31,7 +34,7 @@ def shows_nothing(
         markup: it is HTML.
         near: words beside which quoted-printable is read, besides those of domains.
     """
-    if (markup and "<" in text) or len(matcher.words) > _MANY:
+    if (markup and "<" in text) or len(matcher.words) > MANY:
         return False
     if near and rare_spellings.is_quoted_near(lower_case(text), near):
         return False
@@ -75,7 +78,7 @@ def _may_be_escaped(low: str) -> bool:
 def _is_quoted(low: str, matcher: AddressMatcher, near: tuple[str, ...]) -> bool:
     """Return whether quoted-printable that nobody undid may be part of somebody's address."""
     words = (*matcher.words, *near)
-    return len(matcher.words) <= _MANY and rare_spellings.is_quoted_near(low, words)
+    return len(matcher.words) <= MANY and rare_spellings.is_quoted_near(low, words)
 
 
 def find_owners(
@@ -112,14 +115,87 @@ def find_owners(
             if shown not in seen:
                 seen[shown] = None
                 reads = (*reads, shown)
-                yield from matcher.find(shown)
-                yield from quotation.find_owners(shown, matcher, check)
-    quoted = any(_is_quoted(each, matcher, near) for each in dict.fromkeys((low, *reads)))
-    for read in reads:
-        for other in rare_spellings.iter_readings(text, low, read, markup=markup, quoted=quoted):
+                yield from _find(shown, matcher, check)
+    tells = None
+    if _is_told_by_lines(text, low, matcher, markup=markup):
+        tells = partial(_may_show_quoted, matcher=matcher)
+    quoted = any(_is_quoted(each, matcher, near) for each in seen)
+    for number, read in enumerate(reads):
+        again = number > 0
+        for other in rare_spellings.iter_readings(
+            text, low, read, markup=markup, quoted=quoted, tells=tells, again=again
+        ):
             check()
             for each in dict.fromkeys((other, characters.drop_controls(other))):
                 if each not in seen:
                     seen[each] = None
-                    yield from matcher.find(each)
-                    yield from quotation.find_owners(each, matcher, check, rare=True)
+                    yield from _find(each, matcher, check, rare=True)
+
+
+def _is_told_by_lines(text: str, low: str, matcher: AddressMatcher, *, markup: bool) -> bool:
+    """Return whether it is worth asking a text's lines what of it is quoted-printable.
+
+    What is so large is never remembered, so nobody asks for all of its readings.
+    """
+    if len(text) <= known_texts.MOST or len(matcher.words) > MANY or not text.isascii():
+        return False
+    return not (characters.has_controls(text) or (not markup and rare_spellings.is_touched(low)))
+
+
+def _may_show_quoted(low: str, base: str, matcher: AddressMatcher) -> bool:
+    """Return whether a text may show somebody as quoted-printable, in any way undone.
+
+    No reading joins lines. So only those are read in which what is quoted is a sign of an address,
+    or goes on being an escape, or something else is one. In all others whatever stands there is
+    what stood there.
+
+    Args:
+        low: the text in lower case.
+        base: what it is read as without its other escapes.
+        matcher: knows whom to look for.
+    """
+    clear = tuple(dict.fromkeys((low, base)))
+    read = dict[str, None]()
+    for each in clear:
+        lines = "\n".join(_find_lines(each, matcher.signs))
+        for shown in rare_spellings.undo_quoted(lines):
+            read |= {shown: None, characters.drop_controls(shown): None}
+    return matcher.may_show(clear, read)
+
+
+def _find_lines(low: str, signs: frozenset[str]) -> Iterator[str]:
+    """Yield the lines of a text in which quoted-printable may give one of some signs."""
+    pattern = _compile_quoted(signs, alone=not any(each in low for each in _ESCAPING))
+    found = pattern.search(low)
+    while found is not None:
+        end = low.find("\n", found.start())
+        end = len(low) if end < 0 else end
+        yield low[low.rfind("\n", 0, found.start()) + 1 : end]
+        found = pattern.search(low, end)
+
+
+@lru_cache(maxsize=64)
+def _compile_quoted(signs: frozenset[str], *, alone: bool) -> re.Pattern[str]:
+    """Compile what tells such a line; `alone` where no other escapes are in the text."""
+    numbers = {f"{ord(each):02x}" for each in signs.union(_ESCAPING, "=\x7f") if each.isascii()}
+    codes = "|".join(
+        f"{first}[{''.join(sorted(n[1] for n in numbers if n[0] == first))}]"
+        for first in sorted({n[0] for n in numbers})
+    )
+    return re.compile(f"=(?:{codes})" if alone else rf"[={re.escape(_ESCAPING)}](?:(?<!=)|{codes})")
+
+
+def _find(
+    low: str, matcher: AddressMatcher, check: Callable[[], None], *, rare: bool = False
+) -> Iterator[str]:
+    """Yield the tokens of those whose address a lower-case text shows, in clear or in words.
+
+    Args:
+        low: the text.
+        matcher: knows whom to look for.
+        check: raises when the time for the message is over.
+        rare: as of `quotation.find_owners`.
+    """
+    if matcher.has_word(low):
+        yield from matcher.find(low)
+        yield from quotation.find_owners(low, matcher, check, rare=rare)

@@ -17,6 +17,8 @@ from itertools import chain
 from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.scanning.text import decodings, rare_spellings
 
+MOST = 512 * 1024
+"""Characters of all texts that are remembered."""
 Span = tuple[int, int]
 """Where a piece of a text begins and ends."""
 
@@ -24,7 +26,6 @@ REACH = 1024
 """Characters of a reading around an address beyond which nothing bears on it."""
 
 _LEAST = 8192  # characters of a text that is worth remembering
-_MOST = 512 * 1024  # characters of all that are remembered
 _SHARE = 2  # of a text, of which no more than one is looked at again
 _STEP = 2048  # characters on one side of a difference that are tried first
 _OFTEN = 256  # differences; with more, all is looked at
@@ -36,7 +37,7 @@ class KnownTexts:
 
     def __init__(self) -> None:
         self._texts: list[tuple[str, bool]] = []
-        self._left = _MOST
+        self._left = MOST
 
     def remember(self, text: str, *, markup: bool) -> None:
         """Note that a text showed nobody, in any of its readings.
@@ -63,7 +64,7 @@ class KnownTexts:
             The spans, none of which begins or ends inside a tag or a token; None where the text is
             like no known one, and all of it is to be looked at.
         """
-        if not self._texts or not _LEAST <= len(text) <= 2 * _MOST:
+        if not self._texts or not _LEAST <= len(text) <= 2 * MOST:
             return None
         for known, as_markup in self._texts:
             if as_markup == markup:

@@ -105,6 +105,19 @@ class WatchedAddresses(Protocol):
         """Return the token of whose address has a local part and a domain."""
 
 
+def stands_alone(low: str, word: str) -> bool:
+    """Return whether a word stands in a text, not in another one; a line end may be written out."""
+    at = low.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not _LETTER.match(low, end) and (
+            not at or not _LETTER.match(low, at - 1) or low.startswith("\\n", at - 2)
+        ):
+            return True
+        at = low.find(word, at + 1)
+    return False
+
+
 def iter_places(
     low: str, known: WatchedAddresses, check: Callable[[], None]
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -116,9 +129,13 @@ def iter_places(
         check: raises when the time for the message is over.
     """
     frequent = _FrequentLabels(low, known)
+    # A local part ends with one of a few words, mostly: in most texts is none.
+    few, ends = len(known.endings) <= _FEW, False
     for word, names in _choose_labels(low, known):
         if word not in low:  # which costs half of what `find` does
             continue
+        if few and not (ends := ends or any(each in low for each in known.endings)):
+            return
         often = low.count(word) > _OFTEN
         for at in frequent.find_places(word) if often else _find_places(low, word):
             check()
@@ -259,20 +276,7 @@ def _may_be_read(low: str, at: int, known: WatchedAddresses, names: tuple[str, .
         return False
     if len(known.endings) > _FEW:
         return not known.endings.isdisjoint(WORDS.findall(wide.replace("\\n", "\n")))
-    return any(_stands_alone(wide, word) for word in known.endings)
-
-
-def _stands_alone(low: str, word: str) -> bool:
-    """Return whether a word stands in a text, not in another one; a line end may be written out."""
-    at = low.find(word)
-    while at >= 0:
-        end = at + len(word)
-        if not _LETTER.match(low, end) and (
-            not at or not _LETTER.match(low, at - 1) or low.startswith("\\n", at - 2)
-        ):
-            return True
-        at = low.find(word, at + 1)
-    return False
+    return any(stands_alone(wide, word) for word in known.endings)
 
 
 def _take_second_label(name: str) -> str:

@@ -8,7 +8,7 @@ text's length. Nothing here raises.
 import base64
 import binascii
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from urllib.parse import unquote
 
@@ -89,7 +89,14 @@ _LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def iter_readings(
-    text: str, low: str, read: str, *, markup: bool = False, quoted: bool = False
+    text: str,
+    low: str,
+    read: str,
+    *,
+    markup: bool = False,
+    quoted: bool = False,
+    tells: Callable[[str, str], bool] | None = None,
+    again: bool = False,
 ) -> Iterator[str]:
     """Yield what else a text may be read as, in lower case.
 
@@ -99,6 +106,9 @@ def iter_readings(
         read: the last of what `decodings.iter_readings` gives.
         markup: what stands in tags has been left out already.
         quoted: quoted-printable that nobody undid is read, as `is_quoted_near` tells.
+        tells: returns whether quoted-printable may show somebody, in the text in lower case or in
+            what that is read as without its other escapes; None where it is read in any case.
+        again: it was given already what the text may be read as with another `read`.
     """
     base = read
     known: dict[str, str] = {}
@@ -109,25 +119,28 @@ def iter_readings(
             break
         base = changed
         yield base
-    if _may_be_seven(low) and (shown := _SEVEN.sub(_decode_seven, text)) != text:
+    sources = (base,) if again else tuple(dict.fromkeys((low, base)))
+    if not again and _may_be_seven(low) and (shown := _SEVEN.sub(_decode_seven, text)) != text:
         yield from decodings.iter_readings(shown)
-    if "=" in low and (_ALL_QUOTED.search(low) is not None or quoted):
-        for each in dict.fromkeys((low, base)):
+    quotes = "=" in low and (quoted or _ALL_QUOTED.search(low) is not None)
+    twice = "=" in low and "=3d" in low and not again  # quoted-printable of quoted-printable
+    if (quotes or twice) and (tells is None or tells(low, base)):
+        for each in sources if quotes else ():
             yield from decodings.iter_readings(_QUOTED.sub(_decode_quoted, each))
-    if "=" in low and "=3d" in low:  # quoted-printable of quoted-printable
-        once = _TWICE_QUOTED.sub("=", low)
-        yield from decodings.iter_readings(once)
-        yield from decodings.iter_readings(_QUOTED.sub(_decode_quoted, once))
-    if "cfemail" in low or "email-protection" in low:
+        if twice:
+            once = _TWICE_QUOTED.sub("=", low)
+            yield from decodings.iter_readings(once)
+            yield from decodings.iter_readings(_QUOTED.sub(_decode_quoted, once))
+    if not again and ("cfemail" in low or "email-protection" in low):
         yield from _strip_tags(low)
     if "urldefense" in low:
-        yield from _decode_gateway_links(text)
-        yield from _decode_gateway_links(base)
-    if "\\" in low:
+        for each in (base,) if again else (text, base):
+            yield from _decode_gateway_links(each)
+    if not again and "\\" in low:
         yield from _unescape(low, known)
     if "\\" in base and base != low:
         yield from _unescape(base, known)
-    if is_turned(low):
+    if not again and is_turned(low):
         yield low[::-1]
         yield decodings.decode_references(_MARKUP.sub("", low))[::-1]
     if "<" in low or "<" in base:
@@ -161,11 +174,23 @@ def is_quoted_near(low: str, words: Iterable[str]) -> bool:
     return False
 
 
+def undo_quoted(low: str) -> Iterator[str]:
+    """Yield a lower-case text, and all that quoted-printable in it, or that of it, is read as."""
+    for once in dict.fromkeys((low, _TWICE_QUOTED.sub("=", low))):
+        for whole in (once, _QUOTED.sub(_decode_quoted, once)):
+            yield from decodings.iter_readings(whole)
+
+
 def is_turned(low: str) -> bool:
     """Return whether something in a lower-case text may have it shown from its end."""
     if "8238" in low and _TURNED_NUMBER.search(low) is not None:
         return True
     return any(sign in low for sign in _TURNED)
+
+
+def is_touched(low: str) -> bool:
+    """Return whether what may be a tag touches a word in a lower-case text."""
+    return "<" in low and _TOUCHED.search(low) is not None
 
 
 def bears_far(readings: Iterable[str], *, markup: bool = False) -> bool:
@@ -184,7 +209,7 @@ def bears_far(readings: Iterable[str], *, markup: bool = False) -> bool:
             return True
         if any(sign in each for sign in _SEQUENCES):
             return True
-        if not markup and "<" in each and _TOUCHED.search(each) is not None:
+        if not markup and is_touched(each):
             return True
         if markup and ("urldefense" in each or (number and _WRITTEN_TAG.search(each) is not None)):
             return True

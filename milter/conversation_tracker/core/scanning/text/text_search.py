@@ -12,6 +12,7 @@ from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.scanning.text import (
     decodings,
     deep_scan,
+    known_texts,
     own_address,
     quotation,
     rare_spellings,
@@ -115,7 +116,9 @@ class TextSearch:
             for token in spelled:
                 self.rare_seen = True
                 yield token
-            self.bears_far = not stands and rare_spellings.bears_far(seen, markup=markup)
+            self.bears_far = not stands and (
+                len(text) > known_texts.MOST or rare_spellings.bears_far(seen, markup=markup)
+            )
             if not self.rare_seen and len(text) < _SHORT:
                 self._plain.add((text, markup))
         yield from self.find_in_tokens(self._tokens.decode(whole, first if whole is text else ""))
