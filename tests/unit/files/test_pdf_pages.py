@@ -154,3 +154,37 @@ def test_a_page_of_short_strings_takes_little_room(
         assert tracemalloc.get_traced_memory()[1] < 12 * len(page)
     finally:
         tracemalloc.stop()
+
+
+WRITERS: dict[str, Callable[[bytes], bytes]] = {
+    "A85": lambda data: base64.a85encode(data) + b"~>",
+    "ASCII85Decode": lambda data: base64.a85encode(data, wrapcol=60, adobe=True),
+    "AHx": lambda data: data.hex().encode() + b">",
+    "ASCIIHexDecode": lambda data: data.hex(" ", 20).upper().encode() + b">",
+    "LZW": lambda data: lzw(data, unix=False),
+    "RL": run_lengths,
+    "Fl": zlib.compress,
+    "FlateDecode": lambda data: zlib.compress(data, 9),
+}
+
+
+@SIDES
+@pytest.mark.parametrize("second", WRITERS)
+@pytest.mark.parametrize("first", WRITERS)
+def test_filters_are_undone_in_the_order_they_are_named(
+    finds: Callable[[bytes], bool], first: str, second: str
+) -> None:
+    """Whichever two, and the usual ones behind them; of nulls ASCII85 writes a `z`."""
+    page = b"BT (john@) Tj (doe.example) Tj ET" + bytes(40)
+    for third in ("Fl", "A85", ""):
+        written = WRITERS[third](page) if third else page
+        written = WRITERS[first](WRITERS[second](written))
+        names = b" ".join(b"/" + each.encode() for each in (first, second, third) if each)
+        assert finds(pdf(written, filters=b"[ " + names + b" ]")), names
+
+
+@SIDES
+def test_a_filter_is_no_name_that_stands_elsewhere(finds: Callable[[bytes], bool]) -> None:
+    """Of text that another filter might have written, too."""
+    data = pdf(b"BT (john@) Tj (doe.example) Tj ET", filters=b"null /Other /A85 /More [/RL /LZW]")
+    assert finds(data)

@@ -53,7 +53,6 @@ _LAYERS = 8
 _TEXT = documents.MOST
 _LZIP_TAIL = 20  # octets behind a member
 _DIGITS = re.compile(rb"[0-9a-fA-F\s]++>")
-_FILTERS = (b"/A85", b"/ASCII", b"/AHx", b"/LZW", b"/RL", b"/RunLength")
 _BEHIND_DEFLATED = 8  # octets of a check sum and a line end, before the end of a stream
 _NEAR = 512  # octets before a stream that tell of it
 _NEAR_END = 20  # octets, as line ends, behind what is written in letters
@@ -223,10 +222,16 @@ class Carver:
         if len(inflated):
             yield inflated
         end = data.find(b"endstream", start)
+        filters = pages.find_filters(told)
+        if len(filters) > 1 and not (len(filters) == 2 and filters[0] != b"Fl" == filters[1]):
+            stretch = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
+            behind = self._end
+            yield self._undo_filters(stretch, filters, late=b"/EarlyChange 0" in told)
+            self._end = behind
         # Of what other filters write, or none, one in fifty gives a few octets, too.
         whole = 0 <= end - self._end <= _BEHIND_DEFLATED
-        sure = len(inflated) > 0 and (whole or b"/Fl" in told)
-        if sure and not any(each in told for each in _FILTERS):
+        sure = len(inflated) > 0 and (whole or b"Fl" in filters)
+        if sure and not set(filters) - {b"Fl"}:
             return
         plain = data[start : min(end if end >= 0 else len(data), start + _TEXT)]
         behind = min(self._end, start + len(plain))  # decompressed already
@@ -234,18 +239,35 @@ class Carver:
             plain = pages.decode_ascii85(plain[:last])
         elif (digits := _DIGITS.match(plain)) and len(plain) - digits.end() < _NEAR_END:
             plain = pages.from_digits(plain)
-        if b"/LZW" in told and b"/Image" not in told:
+        if b"LZW" in filters and b"/Image" not in told:
             late = b"/EarlyChange 0" in told
             plain = self._unpack(plain, partial(back_references.unpack_lzw, late=late))
-        elif b"/RL" in told or b"/RunLengthDecode" in told:
+        elif not {b"RL", b"RunLength"}.isdisjoint(filters):
             plain = self._unpack(plain, pages.repeat_runs)
         self._octets -= len(plain)
         inflated = self._decompress(plain, 2, lambda: zlib.decompressobj(-15))
         self._end = behind
         if len(inflated):
             yield inflated
-        if not len(inflated) or b"/Fl" not in told:
+        if not len(inflated) or b"Fl" not in filters:
             yield plain
+
+    def _undo_filters(self, plain: bytes, filters: list[bytes], *, late: bool) -> bytes:
+        """Undo the filters of a stream one after the other, as far as that goes."""
+        for name in filters:
+            self._limits.check()
+            if name in (b"A85", b"ASCII85"):
+                plain = pages.decode_ascii85(plain)
+            elif name in (b"AHx", b"ASCIIHex"):
+                digits = _DIGITS.match(plain)
+                plain = pages.from_digits(digits[0]) if digits is not None else b""
+            elif name == b"LZW":
+                plain = self._unpack(plain, partial(back_references.unpack_lzw, late=late))
+            elif name == b"Fl":
+                plain = self._decompress(plain, 2, lambda: zlib.decompressobj(-15))[:_TEXT]
+            else:
+                plain = self._unpack(plain, pages.repeat_runs)
+        return plain
 
     def _take_objects(self, data: Octets, start: int) -> bytes:
         """Take what stands behind a stream of a PDF file, up to the next one."""

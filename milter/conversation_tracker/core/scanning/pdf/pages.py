@@ -23,6 +23,9 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _SHOWING = re.compile(rb"BT(?<![^\0\s]BT)[\0\s/(<\[]")
+_FILTERS = re.compile(rb"/F(?:ilter)?\b\s{0,9}(\[[^\]]{0,500}\]|/\w{1,40}|null)")
+_FILTER = re.compile(rb"/(A85|ASCII85|AHx|ASCIIHex|LZW|RL|RunLength|Fl)(?:ate)?(?:Decode)?\b")
+_MOST_FILTERS = 4
 _NO_TEXT = bytes({*range(9), *range(14, 32), *range(127, 256)})
 _BEGINNING = 4096
 _STRETCH, _BEFORE = 200_000, 8_000
@@ -49,9 +52,19 @@ def skip_line_end(data: Octets, at: int) -> int:
     return at + found.end() if found is not None else at
 
 
+def find_filters(told: bytes) -> list[bytes]:
+    """Return what undoes the filters of a stream, in this order, as its dictionary tells.
+
+    Where they are named in another object, whatever its dictionary names is one.
+    """
+    value = _FILTERS.search(told)
+    return _FILTER.findall(told if value is None else value[1])[:_MOST_FILTERS]
+
+
 def decode_ascii85(text: bytes) -> bytes:
     """Decode the digits of a stream of a PDF file, whatever else is among them."""
-    digits = text.strip().removesuffix(b"~>").translate(None, b" \t\r\n\0\f")
+    digits = text.translate(None, b" \t\r\n\0\f").removeprefix(b"<~").partition(b"~")[0]
+    digits = digits.replace(b"z", b"!!!!!")
     out = bytearray()
     for at in range(0, len(digits), 5):
         group = digits[at : at + 5]

@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from conversation_tracker.core.base.octets import Octets, iter_windows
+from conversation_tracker.core.masking.container import decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.container.document import pdf_page
 from conversation_tracker.core.masking.container.lempel_ziv import lzw
 
-_ASCII85 = re.compile(rb"/(?:ASCII85Decode|A85)\b")
-_HEXADECIMAL = re.compile(rb"/(?:ASCIIHexDecode|AHx)\b")
-_LZW = re.compile(rb"/LZW(?:Decode)?\b")
-_RUNS = re.compile(rb"/(?:RunLengthDecode|RL)\b")
+# Where a stream's dictionary has its filters in another object, all of it is looked at.
+_FILTERS = re.compile(rb"/F(?:ilter)?\b\s{0,9}(\[[^\]]{0,500}\]|/\w{1,40}|null)")
+_FILTER = re.compile(
+    rb"/(?:(ASCII85Decode|A85)|(ASCIIHexDecode|AHx)|(LZW(?:Decode)?)|(RunLengthDecode|RL)"
+    rb"|(Fl(?:ateDecode)?))\b"
+)
+_MOST_FILTERS = 4
 _LATE = re.compile(rb"/EarlyChange\s{1,9}0\b")
 _NO_DIGIT = re.compile(rb"[^0-9A-Fa-f]+")
 _BLANKS = b"\0\t\n\f\r "
@@ -27,7 +31,7 @@ _END_OF_RUNS = 128
 
 
 def decode(data: Octets, span: tuple[int, int], told: bytes, unpacking: Unpacking) -> Octets | None:
-    """Undo the filters of a stream that are applied to all others.
+    """Undo the filters of a stream, one after the other, but for compression that is the last.
 
     Args:
         data: where it stands.
@@ -38,28 +42,37 @@ def decode(data: Octets, span: tuple[int, int], told: bytes, unpacking: Unpackin
     Returns:
         What comes out; None where there is no such filter, or nothing comes out.
     """
-    letters = _find_letters(told)
+    value = _FILTERS.search(told)
+    names = [each.lastindex for each in _FILTER.finditer(value[1] if value else told)]
+    late = _LATE.search(told) is not None
     found = None
-    if letters is not None:
-        found = unpacking.keep(_decode_letters(data, span, letters, unpacking))
-    steps = _find_steps(told)
-    if steps is None:
-        return found or None
-    packed = (data[slice(*span)] if found is None else found)[:_MOST]
+    for number in names[: -1 if names[-1:] == [_FLATE] else None][:_MOST_FILTERS]:
+        unpacking.limits.check()
+        out = _undo(number, data, span, unpacking, late=late)
+        if out is not None and len(out):
+            data = found = out
+            span = 0, len(out)
+    return found
+
+
+def _undo(
+    number: int | None, data: Octets, span: tuple[int, int], unpacking: Unpacking, *, late: bool
+) -> Octets | None:
+    """Undo one filter of a span, by its group in `_FILTER`; None where that may not be."""
+    if number in _LETTERS:
+        return unpacking.keep(_decode_letters(data, span, _LETTERS[number], unpacking))
+    if number == _FLATE:
+        limit = unpacking.limit_for(span[1] - span[0])
+        return unpacking.keep(decompressing.open_deflate(data, span[0] + 2, span[1], limit))
+    packed = data[slice(*span)][:_MOST]
     if not unpacking.allows_text(_STEPS * len(packed)):
-        return found
-    limit = unpacking.limit_for(len(packed))
-    return unpacking.keep(iter([steps(packed, limit, unpacking.limits.check)]))
-
-
-_Steps = Callable[[bytes, int, Callable[[], None]], bytes]
-
-
-def _find_steps(told: bytes) -> _Steps | None:
-    if _LZW.search(told):
-        kind = lzw.Numbering(early=0 if _LATE.search(told) else 1)
-        return lambda packed, limit, check: lzw.unpack(packed, kind, limit, check)
-    return _repeat_runs if _RUNS.search(told) else None
+        return None
+    limit, check = unpacking.limit_for(len(packed)), unpacking.limits.check
+    if number == _LZW:
+        plain = lzw.unpack(packed, lzw.Numbering(early=0 if late else 1), limit, check)
+    else:
+        plain = _repeat_runs(packed, limit, check)
+    return unpacking.keep(iter([plain]))
 
 
 def _repeat_runs(data: bytes, limit: int, check: Callable[[], None]) -> bytes:
@@ -77,23 +90,24 @@ def _repeat_runs(data: bytes, limit: int, check: Callable[[], None]) -> bytes:
     return bytes(out)
 
 
-_Letters = tuple[Callable[[bytes], bytes], int, Callable[[bytes], bytes]]
-"""Gives the digits alone of written octets; how many digits make a group; and decodes groups."""
-
-
-def _find_letters(told: bytes) -> _Letters | None:
-    """Return how a stream is decoded that is written in letters; None if it is binary."""
-    if _ASCII85.search(told):
-        return _read_ascii85, 5, base64.a85decode
-    if _HEXADECIMAL.search(told):
-        return lambda written: _NO_DIGIT.sub(b"", written), 2, pdf_page.decode_hex
-    return None
-
-
 def _read_ascii85(written: bytes) -> bytes:
     """Return the digits of ASCII85 up to its end, a group of nulls written out."""
     written = written.translate(None, _BLANKS).removeprefix(b"<~")
     return written.partition(b"~")[0].replace(b"z", b"!!!!!")
+
+
+def _read_hexadecimal(written: bytes) -> bytes:
+    """Return the digits of hexadecimal numbers."""
+    return _NO_DIGIT.sub(b"", written)
+
+
+_Letters = tuple[Callable[[bytes], bytes], int, Callable[[bytes], bytes]]
+_ASCII85, _HEXADECIMAL, _LZW, _FLATE = 1, 2, 3, 5
+_LETTERS: dict[int | None, _Letters] = {
+    _ASCII85: (_read_ascii85, 5, base64.a85decode),
+    _HEXADECIMAL: (_read_hexadecimal, 2, pdf_page.decode_hex),
+}
+"""Gives the digits alone of written octets; how many digits make a group; and decodes groups."""
 
 
 def _decode_letters(
