@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from private.postgres import Postgres
 
 NAME = "walls_postfix"
-# What loops may use a third of the processor time that it has in service; what backtracks, as much.
+# What loops may use an eighth of the processor time that it has in service; what backtracks, as much.
 SOONER = """
 from dataclasses import replace
 from conversation_tracker.base import timeouts
 usual = timeouts.get()
-timeouts.use(replace(usual, processor_seconds=usual.processor_seconds / 3))
+timeouts.use(replace(usual, processor_seconds=usual.processor_seconds / 8))
 """
 HOOK = """
 import re

@@ -1,6 +1,6 @@
 """Every time-out, pause and interval of the program, in one value; its unit stands in each name.
 
-What one message may use of the processor is no time-out but a limit of the core (`MAX_SECONDS`);
+What one message may use of the processor is no time-out but a limit of the core (`find_seconds`);
 what the parent allows beyond follows from it here.
 
 Whoever needs one asks `get` for it when it is needed, not when it is imported: tests put another
@@ -9,7 +9,7 @@ value in its place with `use`, before the process forks.
 
 from dataclasses import dataclass
 
-from conversation_tracker.core.base.limits import MAX_SECONDS, MAX_WAIT
+from conversation_tracker.core.base.limits import MAX_WAIT, MOST_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Timeouts:
     """Between questions whether a store has changed."""
 
     # A message.
-    processor_seconds: float = 1.5 * MAX_SECONDS
+    processor_seconds: float = 1.5 * MOST_SECONDS
     """Of the processor, for one message."""
     running_seconds: float = 1.25 * MAX_WAIT
     """One message may run, whatever its thread is at."""

@@ -13,7 +13,12 @@ from typing import Any, ClassVar
 import Milter
 import milter
 
-from conversation_tracker.core.base.limits import MAX_FIELDS, MAX_FIELDS_OCTETS, Limits
+from conversation_tracker.core.base.limits import (
+    MAX_FIELDS,
+    MAX_FIELDS_OCTETS,
+    Limits,
+    find_seconds,
+)
 from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.model.address import Address, AddressError
 from conversation_tracker.core.model.message import Header, Message
@@ -245,7 +250,7 @@ class Session:
             self._transaction.make_arrival(queue_id, self._helo),
             null=self._transaction.null,
             cut=self._cut,
-            limits=Limits(begin_time(), collect),
+            limits=Limits(begin_time(find_seconds(len(body))), collect),
         )
 
     def _apply(self, outcome: Outcome, queue_id: str) -> int:

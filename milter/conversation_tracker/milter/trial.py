@@ -18,7 +18,7 @@ from typing import Any
 
 from conversation_tracker.base import timeouts
 from conversation_tracker.config.config import Config
-from conversation_tracker.core.base.limits import Limits
+from conversation_tracker.core.base.limits import Limits, find_seconds
 from conversation_tracker.core.base.octets import LARGE, Octets, iter_windows
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Edit, ReplaceBody
@@ -105,7 +105,7 @@ def decide_alone(
     decide = Filter(database, lambda: directory, config.authserv_id, config.postmaster).decide
     try:
         with in_flight.mark(digest, arrival.queue_id):
-            limits = Limits(begin_time(), collect)
+            limits = Limits(begin_time(find_seconds(len(body))), collect)
             message = Message(sender, to, headers, body, arrival, null, cut, limits)
             outcome = decide(transaction, message)
     except MemoryError:

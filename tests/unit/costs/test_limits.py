@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from builders import BUYER, EVERYBODY, SHOP, S, mail, own, written
 
-from conversation_tracker.core.base.limits import EVERY, Limits, Overdue
+from conversation_tracker.core.base.limits import EVERY, Limits, Overdue, find_seconds
 from conversation_tracker.core.masking.header.headers import (
     mask_mailboxes,
     mask_text,
@@ -48,6 +48,14 @@ def test_time_by_the_clock_is_over_only_for_now() -> None:
     with pytest.raises(Overdue) as raised:
         check()
     assert not raised.value.hopeless
+
+
+@pytest.mark.parametrize(
+    ("octets", "seconds"),
+    [(0, 10.0), (2**21, 11.0), (25 * 2**20, 22.5), (30 * 2**20, 25.0), (2**40, 25.0)],
+)
+def test_a_large_message_may_use_more_but_the_largest_no_more(octets: int, seconds: float) -> None:
+    assert find_seconds(octets) == seconds
 
 
 def test_waiting_is_no_work() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conversation_tracker.base import timeouts
-from conversation_tracker.core.base.limits import MAX_SECONDS, MAX_WAIT
+from conversation_tracker.core.base.limits import MAX_WAIT, MOST_SECONDS
 from conversation_tracker.milter import clock as module
 from conversation_tracker.milter.clock import Clock, read_own_memory, read_processor_time
 from conversation_tracker.telemetry.in_flight import InFlight, Waiting
@@ -46,7 +46,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 
 def test_the_wall_stands_behind_the_budget() -> None:
-    assert timeouts.get().processor_seconds > MAX_SECONDS
+    assert timeouts.get().processor_seconds > MOST_SECONDS
     assert timeouts.get().running_seconds > MAX_WAIT
 
 
@@ -120,8 +120,9 @@ def test_the_kernel_tells_the_processor_time_of_one_thread() -> None:
     used = time.thread_time()
     while time.thread_time() < used + 0.3:
         pass
-    assert read_processor_time(ME, threading.get_native_id()) - before >= 0.2
-    assert read_processor_time(ME) >= read_processor_time(ME, threading.get_native_id())
+    thread = read_processor_time(ME, threading.get_native_id())
+    assert thread - before >= 0.2
+    assert read_processor_time(ME) >= thread - 0.02  # each is rounded
     assert read_processor_time(ME, 2**22 + 1) == 0.0
 
 

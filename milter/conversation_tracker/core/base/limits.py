@@ -19,7 +19,10 @@ MAX_FIELDS_OCTETS = 512 * 1024
 EVERY = 256
 """Steps within one field, or one text, after which the time is asked for again."""
 MAX_SECONDS = 10.0
-"""Seconds of processor time for one message; then it is refused permanently."""
+"""Seconds of processor time for a message of few octets; then it is refused permanently."""
+MOST_SECONDS = 25.0
+"""The same for the largest."""
+_OCTETS_A_SECOND = 2 * 1024 * 1024  # which ordinary text never needs; a few kB may need all
 MAX_WAIT = 120.0
 """Seconds one message may take by the clock after waiting for its turn; then it is deferred."""
 
@@ -35,6 +38,15 @@ class Overdue(Exception):
         """Return whether another try is worth it."""
         super().__init__()
         self.hopeless = hopeless
+
+
+def find_seconds(octets: int) -> float:
+    """Return how many seconds of processor time a message may use.
+
+    Args:
+        octets: the size of its body.
+    """
+    return min(MAX_SECONDS + octets / _OCTETS_A_SECOND, MOST_SECONDS)
 
 
 def no_limit() -> None:
