@@ -21,6 +21,7 @@ OWN = "john.doe@home.example"
 OTHERS = ["mary@web.example", "o_k@shop-eu.test", "ma.ry@gmail.com"]
 _AROUND = [*" \t\n<>()[]{}|,:\"'=;.-_+&%\\/!?@\x1b\x0ex", "\r\n", "", "=3d", "=40", "\\n", "&lt;"]
 _AROUND += ["&gt;", "%40", " at ", " dot ", "mary", "@web.example", "mary@", "<b>", "</b>", "\x1b["]
+_AROUND += [*"*`~\u00b7\u2026\u201c\u201d\u2019", "\\t", "&#46;", "*40", "&quot;", '\\"']
 _AROUND += ["mailto:", "\n> ", "example", "z", "\u202e", "imceasmtp-", "{\\rtf1 ", "+aea-", "=\n"]
 
 
@@ -54,8 +55,11 @@ def shared(draw: st.DrawFn) -> str:
 @example(f"mary at {OWN}, <{OWN}>@web.example", False)
 @example(f"mary@web.<{OWN}> example", True)
 def test_who_stands_beside_the_reader_is_found(text: str, markup: bool) -> None:
+    """The reader is told also where a reference or escape before makes them another one."""
     shown = find(text, OTHERS, markup=markup, at_once=True)
-    assert shown == find(text, OTHERS, markup=markup, at_once=False)
+    found = find(text, OTHERS, markup=markup, at_once=False)
+    assert shown - {OWN} == found - {OWN}
+    assert OWN in shown or OWN not in found
 
 
 @pytest.mark.parametrize("begin", list(" \t\r\n<>()[]{}|,:\"'"))
@@ -70,8 +74,18 @@ def test_it_is_left_out_where_it_stands_in_clear(begin: str, end: str) -> None:
     assert find(f"x{begin}{OWN}{end}x", OTHERS, markup=False, at_once=True) == {OWN}
 
 
+@pytest.mark.parametrize("begin", [*"*`~!?.;\u00ab\u00b7\u201c\u2019\u2026", "\\n", "\\t", "\\r"])
+@pytest.mark.parametrize("end", list("*`~!?.;\u00bb\u00b7\u201d\u2019\u2026\\"))
+def test_it_is_left_out_beside_signs_that_are_no_part_of_it(begin: str, end: str) -> None:
+    """Else a table of 2 MB with semicolons, or a list in Markdown, takes ten seconds."""
+    found = OwnAddress.of(OWN, OTHERS)
+    assert found is not None
+    many = f"12{begin}{OWN}{end} x" * 99
+    assert found.leave_out(many) == many.replace(OWN, found.instead)
+
+
 @pytest.mark.parametrize(
-    "around", ["x{}", "{}x", "{}.net", "%{}", "&#{}", "={}", "{}@x", ".{}", "{}"]
+    "around", ["x{}", "{}x", "{}.net", "%{}", "&#{}", "={}", "{}@x", "\\{}", "{}"]
 )
 def test_it_stays_where_it_may_go_on(around: str) -> None:
     found = OwnAddress.of(OWN, OTHERS)

@@ -23,10 +23,12 @@ _LETTER = re.compile(r"[a-z]")
 _NOBODY = "z"
 _WORD = re.compile(r"[^\W_]+")
 _SIGNS = frozenset((*AT_WORDS, *DOT_WORDS))
-# No escape ends or begins with one of these, and no base64.
-_BEGIN, _END = (
-    f"[{re.escape(each)}]" for each in (" \t\r\n<>()[]{}|,:\"'", " \t\r\n<>()[]{}|,:\"';")
+# No escape goes on behind one of these, and none of them is of base64.
+_BESIDE = re.escape(" \t\r\n<>()[]{}|,:;\"'*`~!?.") + (
+    "\u00ab\u00b7\u00bb\u2010-\u201f\u2022\u2026\u2039\u203a"
 )
+_END = rf"[{_BESIDE}\\]"
+_BEGINS = (f"[{_BESIDE}]", r"\\[nrt]")  # a line end or tab may be written out
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class OwnAddress:
                 if any(_may_touch(*ends, known) for ends in both):
                     return None
         literal = re.escape(address)
-        return cls(re.compile(rf"{literal}(?={_END})(?<={_BEGIN}{literal})"), instead)
+        begins = "|".join(f"(?<={each}{literal})" for each in _BEGINS)
+        return cls(re.compile(rf"{literal}(?={_END})(?:{begins})"), instead)
 
     @property
     def label(self) -> str:
