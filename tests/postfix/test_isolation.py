@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from private.postgres import Postgres
 
 NAME = "walls_postfix"
-# What loops may use an eighth of the processor time that it has in service; what backtracks, as much.
+# What loops may use an eighth of the processor time it has in service; what backtracks, as much.
 SOONER = """
 from dataclasses import replace
 from conversation_tracker.base import timeouts
