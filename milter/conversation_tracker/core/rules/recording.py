@@ -42,7 +42,6 @@ from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.views import calendar_ids
 from conversation_tracker.core.views.copies import make_scanner
-from conversation_tracker.core.views.cut_leaks import cut_leaks
 from conversation_tracker.core.views.leaking_parts import find_leaking_parts
 from conversation_tracker.core.views.message_ids import map_ids
 from conversation_tracker.core.views.view import View, read_structure
@@ -285,6 +284,8 @@ def _remove_leaks(
     """Leave out of a masked message whatever still shows an address."""
     if not hits:
         return headers, body
+    from conversation_tracker.core.views.cut_leaks import cut_leaks  # few messages need it
+
     values, body = cut_leaks(headers, [each.value for each in headers], body, view, scanner)
     headers = tuple(h.change(v) for h, v in zip(headers, values, strict=True) if v is not None)
     if _are_inside(hits) and _are_inside(scanner.scan(headers, body)):

@@ -8,12 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import chain
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from conversation_tracker.core.base.cached import cached_property
+from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.scanning import (
     beginnings,
-    carving,
     hidden_text,
     kinds,
     packed_text,
@@ -25,6 +26,9 @@ from conversation_tracker.core.scanning.parts import Declared
 from conversation_tracker.core.scanning.text import content_lines, decodings, lettered, uuencoded
 from conversation_tracker.core.scanning.text.known_texts import KnownTexts, Span
 from conversation_tracker.core.scanning.text.text_search import SearchContext, TextSearch
+
+if TYPE_CHECKING:
+    from conversation_tracker.core.scanning.carving import Carver
 
 SHORT = 4096
 """Octets of a field that is remembered."""
@@ -66,11 +70,15 @@ class ContentScan:
         self._texts = known.texts
         self._parted: tuple[str, list[Span]] = ("", [])  # a text, and all of it that was looked at
         self._matcher = known.matcher
-        self._packed = carving.Carver(known.limits)
         self._tokens = known.tokens
         self.hits: dict[Hit, None] = {}
         self.unread: Counter[str] = Counter()
         self.counts_own = True
+
+    @cached_property
+    def _packed(self) -> "Carver":
+        """What is packed in blocks and files of a text, within one bound for all of it."""
+        return _make_carver(self._limits)
 
     def forget_what_is_found(self) -> None:
         """Look for no rare spellings, and remember nothing for other scans.
@@ -182,7 +190,7 @@ class ContentScan:
         """Look at what is packed in a file."""
         if not beginnings.may_hold_more(data):
             return
-        self._look_at_contents(channel + _FILE, carving.Carver(self._limits).iter_contents(data))
+        self._look_at_contents(channel + _FILE, _make_carver(self._limits).iter_contents(data))
 
     def _look_at_contents(
         self, channel: str, contents: Iterable[Octets], inside: int = _INSIDE
@@ -294,3 +302,9 @@ class ContentScan:
                 self._own_noted = True
             else:
                 self.hits.setdefault(Hit(channel, token, self._binary))
+
+
+def _make_carver(limits: Limits) -> "Carver":
+    from conversation_tracker.core.scanning.carving import Carver  # few messages need it
+
+    return Carver(limits)

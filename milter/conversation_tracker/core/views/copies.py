@@ -27,7 +27,6 @@ from conversation_tracker.core.model.plan import (
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.scan import Scanner
 from conversation_tracker.core.syntax import folding, unsubscribing
-from conversation_tracker.core.views.cut_leaks import cut_leaks
 from conversation_tracker.core.views.leaking_parts import find_leaking_parts
 from conversation_tracker.core.views.view import View, read_structure
 
@@ -123,6 +122,8 @@ def edit_content(
             for h, v in zip(message.headers, values, strict=True)
         ]
     if view.thorough:
+        from conversation_tracker.core.views.cut_leaks import cut_leaks  # few messages need it
+
         values, body = cut_leaks(message.headers, values, body, view, scanner)
     yield from edit_headers(message, values)
     for header in view.make_headers(message):
