@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import time
 from dataclasses import replace
 
 import pytest
@@ -309,6 +310,21 @@ def test_a_note_that_a_message_came_with_is_not_its_first_words(note: str) -> No
     text = written(CARRIER, "Content-Type: multipart/mixed; boundary=b", body=f"{parts}--b--\n")
     [record] = mail(text, EVERYBODY, to=B).plan().records
     assert record.first_words == "Hello again"
+
+
+@pytest.mark.parametrize("before", ["", "=?utf-8?q?" + "=E2=80=8B" * 890 + "?= "])
+def test_of_a_long_subject_of_refused_mail_only_the_beginning_is_looked_at(before: str) -> None:
+    """For that no time is measured; where it is cut, no piece of an address is left."""
+    words = "john (at) doe.example "
+    for size in (8_100, 8_120, 400_000):
+        text = written(BUYER, f"Subject: Hello {before}{words * (size // len(words))}")
+        sent = mail(text, EVERYBODY, to=A)
+        begun = time.process_time()
+        refusal = make_refusal(sent.message, EVERYBODY, None, LOOP)
+        assert time.process_time() - begun < 3
+        assert "john" not in refusal.subject
+        assert refusal.subject.startswith("Hello") or before
+        assert len(refusal.subject) <= 1000
 
 
 def test_the_subject_of_refused_mail_is_masked_however_it_is_written() -> None:

@@ -22,7 +22,8 @@ MAX_SECONDS = 10.0
 """Seconds of processor time for a message of few octets; then it is refused permanently."""
 MOST_SECONDS = 25.0
 """The same for the largest."""
-_OCTETS_A_SECOND = 2 * 1024 * 1024  # which ordinary text never needs; a few kB may need all
+# For each second more. A few kB may use up the ten, so this gives an attacker nothing new.
+_OCTETS_A_SECOND = 2 * 1024 * 1024
 MAX_WAIT = 120.0
 """Seconds one message may take by the clock after waiting for its turn; then it is deferred."""
 

@@ -9,6 +9,7 @@ Raises `TooComplex` only for a message that is over the limits as it came.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -32,6 +33,8 @@ _WORDS = 200
 # Characters of a text that surely make these: of the 320 of an address, an alias leaves some 40.
 _ENOUGH = 2600
 _SUBJECT = 1000
+_LONGEST_REFUSED = 8192  # octets of a subject for which no time is measured
+_TAIL = 320  # characters of it in which an address may be cut
 _IDENTIFIER = 500
 _PLAIN = "text/plain"
 _NOTES = (message_body.REMOVED, message_body.UNSIGNED)
@@ -98,19 +101,36 @@ def mask_subject(view: View, message: Message) -> str:
 
 
 def mask_refused_subject(view: View, message: Message, scanner: Scanner) -> str:
-    """Return the subject of a message that is refused, without anybody's address.
+    """Return how the subject of a message that is refused begins, without anybody's address.
 
-    A stranger's has no alias that could stand for it.
+    A stranger's has no alias that could stand for it. Only the beginning of a long one is looked
+    at: the time for the message may be over.
 
     Args:
         view: how everybody in the conversation is recorded.
         message: the message.
         scanner: looks for everybody who takes part.
     """
-    subject = mask_subject(view, message)
+    begin = _take_beginning(message)
+    subject = mask_subject(view, begin)
     if _leaks([subject], scanner):
-        subject = mask_subject(view.without(view.condemned), message)
+        subject = mask_subject(view.without(view.condemned), begin)
+    if begin is not message:
+        subject = subject[:-_TAIL]
     return _blank_leaks([_anonymise(subject)], scanner)[0]
+
+
+def _take_beginning(message: Message) -> Message:
+    """Return a message of whose subject, if it is long, the end is left out; else the same."""
+    if len(message.first(b"subject") or b"") <= _LONGEST_REFUSED:
+        return message
+    return replace(
+        message,
+        headers=tuple(
+            each.change(each.value[:_LONGEST_REFUSED]) if each.key == b"subject" else each
+            for each in message.headers
+        ),
+    )
 
 
 def _anonymise(text: str) -> str:

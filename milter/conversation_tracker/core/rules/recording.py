@@ -209,7 +209,7 @@ def make_refusal(
     """
     view = View(conversation, None)
     author = conversation.find_owner(message.author) if message.author is not None else None
-    # The time for it may be over; what is looked at here is short.
+    # The time for it may be over; of what may be long, only the beginning is looked at.
     short = replace(message, limits=UNLIMITED)
     found = find_verdict(short, authserv_id)
     if claims.has_false_claim(message, conversation, found):

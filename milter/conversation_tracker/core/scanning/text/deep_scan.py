@@ -188,14 +188,7 @@ def _compile_quoted(signs: frozenset[str], *, alone: bool) -> re.Pattern[str]:
 def _find(
     low: str, matcher: AddressMatcher, check: Callable[[], None], *, rare: bool = False
 ) -> Iterator[str]:
-    """Yield the tokens of those whose address a lower-case text shows, in clear or in words.
-
-    Args:
-        low: the text.
-        matcher: knows whom to look for.
-        check: raises when the time for the message is over.
-        rare: as of `quotation.find_owners`.
-    """
+    """Yield the tokens of those whose address a lower-case text shows, in clear or in words."""
     if matcher.has_word(low):
         yield from matcher.find(low)
         yield from quotation.find_owners(low, matcher, check, rare=rare)
