@@ -4,7 +4,9 @@ A server is one process in the foreground, with what that starts. It is started 
 number of times; its directory lasts until `close`, or until this process ends for whatever reason.
 """
 
+import contextlib
 import signal
+import socket
 import subprocess
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -12,6 +14,14 @@ from typing import ClassVar, Self
 
 from private import processes
 from private.reaper import Reaper
+
+
+def listens(path: Path) -> bool:
+    """Return whether a connection to a Unix socket succeeds: its name is there a moment earlier."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        return True
+    return False
 
 
 class Server(ABC):

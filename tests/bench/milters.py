@@ -6,13 +6,13 @@ RuntimeError when one does not start; `found` tells which of them this machine h
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
 from private import processes
 from private.reaper import Reaper
+from private.server import listens
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # No module of it asks the network here, so none waits for it either.
@@ -55,12 +55,11 @@ class Milter:
     def __enter__(self) -> Self:
         self._process = process = self._reaper.spawn(self._command, log=self._log, user=self._user)
         self.pid = process.pid
-        processes.until(lambda: self.socket.exists() or process.poll() is not None, 60.0)
-        if not self.socket.exists():
+        processes.until(lambda: listens(self.socket) or process.poll() is not None, 60.0)
+        if not listens(self.socket):
             told = self._log.read_text(errors="replace")
             self._reaper.close()
             raise RuntimeError(f"{self._command[0]} did not start: {told}")
-        time.sleep(0.2)  # bound, but perhaps not yet listening
         self.socket.chmod(0o666)
         return self
 

@@ -1,15 +1,13 @@
 """Starts the scripted milter of scripted.py and reads what it saw."""
 
-import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from private.server import Server
+from private.server import Server, listens
 
 
 class Peer(Server):
@@ -35,10 +33,7 @@ class Peer(Server):
         return self._reaper.spawn(command, log=self.log, gentle=signal.SIGKILL)
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(self.socket))
-            return True
-        return False
+        return listens(self.socket)
 
     def say(self, **script: Any) -> None:
         """Set the script and forget what was seen."""

@@ -11,7 +11,7 @@ import subprocess
 
 import dkim
 
-from private.server import Server
+from private.server import Server, listens
 
 SELECTOR = "tracker"
 USER = "opendkim"
@@ -53,7 +53,7 @@ class Signer(Server):
         return self._reaper.spawn(command, log=self.log, user=USER)
 
     def _answers(self) -> bool:
-        return self._socket.exists()
+        return listens(self._socket)
 
     @property
     def record(self) -> str:

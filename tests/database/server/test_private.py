@@ -1,6 +1,10 @@
-"""The private PostgreSQL keeps its data, keeps to itself, and leaves nothing behind."""
+"""The private PostgreSQL keeps its data, keeps to itself, and leaves nothing behind.
+
+Of what all private servers have in common too: when one counts as there.
+"""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +16,7 @@ import pytest
 import private
 from private import processes
 from private.postgres import Postgres
+from private.server import listens
 
 STARTER = """
 import signal, sys, time
@@ -116,3 +121,17 @@ def test_a_server_ends_with_the_process_that_started_it(number: int) -> None:
     assert processes.until(lambda: not processes.naming(directory), 10.0)
     assert not processes.family(int(leader))
     assert processes.until(lambda: not Path(directory).exists(), 5.0)
+
+
+def test_a_socket_listens_once_it_takes_connections_and_not_when_it_has_its_name(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "socket"
+    assert not listens(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        assert path.exists()
+        assert not listens(path)
+        server.listen()
+        assert listens(path)
+    assert not listens(path)
