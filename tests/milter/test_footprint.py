@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psycopg
@@ -49,13 +50,13 @@ def read_resident(pid: int) -> float:
 def test_a_worker_with_fifty_connections_takes_45_mb(uri: str) -> None:
     """While all are still there, after 4 kB of text on each; after 40 kB of html not much more."""
     letters = mail.letters()
-    with Tracker(uri, options={"workers": "1"}) as tracker:
+    with Tracker(uri, options={"workers": "1"}) as tracker, ExitStack() as connected:
         world = World(tracker, uri)
         orders = [world.order() for _ in range(10)]
         aliases = [world.alias("buyer@customers.example", each, "buyer") for each in orders]
         for order in orders:
             world.alias(mail.SENDER, order)
-        wires = [world.wire() for _ in range(CONNECTIONS)]
+        wires = [connected.enter_context(world.wire()) for _ in range(CONNECTIONS)]
 
         def send(number: int, kind: str) -> None:
             wire, alias = wires[number], aliases[number % len(aliases)]
@@ -73,8 +74,6 @@ def test_a_worker_with_fifty_connections_takes_45_mb(uri: str) -> None:
             # What is free goes back to the system within a second or two.
             processes.until(lambda most=most: read_resident(worker) <= most, 10.0)
             assert read_resident(worker) <= most, kind
-        for wire in wires:
-            wire.close()
 
 
 def test_it_starts_within_two_seconds_with_ten_thousand_stores(uri: str) -> None:
@@ -95,10 +94,9 @@ def test_what_ten_thousand_stores_have_in_common_is_kept_once(database: str) -> 
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(_STORES, (20,))
         connection.execute("UPDATE tracker.stores SET active = false WHERE name = 'shop7'")
-    opened = Database(database, size=1)
-    opened.open()
-    read = opened.directory()
-    opened.close()
+    with closing(Database(database, size=1)) as opened:
+        opened.open()
+        read = opened.directory()
     assert read.inactive == {"shop7"}
     stores = list(read.senders.values())
     assert sorted(read.senders) == sorted(f"shop{n}.example" for n in range(1, 21))

@@ -360,11 +360,11 @@ def test_an_aborted_message_leaves_nothing(world: World) -> None:
 
 def test_a_connection_that_is_cut_leaves_nothing(world: World) -> None:
     order = world.order()
-    wire = world.wire()
-    wire.mail(CARRIER)
-    wire.rcpt(world.alias(BUYER, order, "buyer"))
-    wire.body(b"half")
-    wire.abandon()
+    with world.wire() as wire:
+        wire.mail(CARRIER)
+        wire.rcpt(world.alias(BUYER, order, "buyer"))
+        wire.body(b"half")
+        wire.abandon()
     assert world.send(CARRIER, world.alias(SHOP, order), mail()).reply.kind == "continue"
     assert world.messages(order) == 1
 
