@@ -2,6 +2,7 @@
 
 import pytest
 from builders import BUYER, REF, B, soft
+from cost import linear
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,3 +117,11 @@ def test_a_bracket_before_a_run_is_found_as_by_a_search_of_all_before_it(before:
     whole = unmask._ANGLED.search(f"{before} "[-unmask._NEAR :]) is not None
     text = f"{before} {B} and more"
     assert unmask._is_link(text, start, start + len(B), [(start, start + len(B))]) == whole
+
+
+@pytest.mark.parametrize("text", ["&amp; {}, ", "&lt;{}&gt; ", "& {}, ", "&x; {}, ", "{} "])
+def test_aliases_in_one_text_node_are_shown_in_linear_time(text: str) -> None:
+    """Whatever of references is beside them: the node is read once, not for each of them."""
+    begin, line = "<p>&#64; ", text.format(B)
+    assert ME in Page().show(begin + line, UNMASKER)
+    linear(lambda size: Page().show(begin + line * (size // len(line)), UNMASKER), 128 * 1024)

@@ -108,7 +108,7 @@ def _iter_edits(
     starts = [start for start, _, _ in sure]
     new = escape(own, quote=False)
     for span in spans:
-        places = list(layout.places(*span))
+        places = layout.places(*span)
         if all(_within(sure, starts, place) for place in places):
             yield from ((*place, "" if n else new) for n, place in enumerate(places))
 
@@ -145,38 +145,50 @@ class TextLayout:
         self._starts = list(map(sub, ends, sizes))
         self.text = "".join(chain.from_iterable(zip(line_ends, pieces, strict=True)))
         self.edges = frozenset(chain(self._starts, ends))
+        self._read = (-1, 0, 0)  # of which node, to where in the source, and where that is in it
 
-    def places(self, start: int, end: int) -> Iterator[Span]:
-        """Yield the spans of the source that a span of the text stands for."""
+    def places(self, start: int, end: int) -> list[Span]:
+        """Find the spans of the source that a span of the text stands for, in order."""
         number = max(0, bisect_right(self._starts, start) - 1)
         found: list[Span] = []
         while number < len(self._starts) and self._starts[number] < end:
-            for at, size, first, last in self._iter_segments(number):
-                if not size or at >= end or at + size <= start:
-                    continue
-                if last - first == size:
-                    first, last = first + max(0, start - at), min(last, first + end - at)
+            for first, last in self._iter_pieces(number, start, end):
                 if found and found[-1][1] == first:
                     found[-1] = (found[-1][0], last)
                 else:
                     found.append((first, last))
             number += 1
-        yield from found
+        return found
 
-    def _iter_segments(self, number: int) -> Iterator[tuple[int, int, int, int]]:
-        """Yield the pieces of a node, each as long in its source, or a reference.
+    def _iter_pieces(self, number: int, start: int, end: int) -> Iterator[Span]:
+        """Yield the pieces of a node's source, or its references, that a span of the text is.
 
-        Place and size in the text, and the span of the source.
+        What is asked for in order is read once: it goes on where it ended the last time.
         """
-        (at, end, _), place = self._nodes[number], self._starts[number]
-        for match in REFERENCE.finditer(self._source, at, end):
-            meant = _meant(match[0])
-            if meant != match[0]:
-                size = match.start() - at
-                yield place, size, at, match.start()
-                yield place + size, len(meant), *match.span()
-                place, at = place + size + len(meant), match.end()
-        yield place, end - at, at, end
+        (at, last, _), place = self._nodes[number], self._starts[number]
+        if self._read[0] == number and self._read[2] <= start:
+            _, at, place = self._read
+        while at < last and place < end:
+            self._read = number, at, place
+            stop = min(last, at + end - place)
+            sign = self._source.find("&", at, stop)
+            if sign != at:
+                stop = sign if sign >= 0 else stop
+                size = stop - at
+                first = at + max(0, start - place)
+            else:
+                size, stop = self._read_reference(at, last)
+                first = at if place + size > start else stop
+            if first < stop and size:
+                yield first, stop
+            at, place = stop, place + size
+
+    def _read_reference(self, at: int, last: int) -> tuple[int, int]:
+        """Return how long the text is that a reference stands for, and its end in the source."""
+        match = REFERENCE.match(self._source, at, last)
+        if match is None or (meant := _meant(match[0])) == match[0]:
+            return 1, at + 1
+        return len(meant), match.end()
 
 
 def _decode(text: str) -> str:
