@@ -146,7 +146,7 @@ def _edit(
     first, last = reading.span(start, end)
     written = source[slice(*reading.span(*sign))] if sign is not None else ""
     new = _put_sign(new, written) + _find_rest(source[first:last])
-    return first, last, _call_ascii(source, first, last, new) if "\x1b$" in source else new
+    return first, last, _call_ascii(source, first, last, new)
 
 
 def _call_ascii(source: str, first: int, last: int, new: str) -> str:

@@ -54,6 +54,7 @@ _WORD_IN_FORM = r"(?:at|\u00e4t|arroba|arobase|chez|dot|punkt|punto|ponto|point|
 _FORM = re.compile(rf"\+([(\[{{<\"]{{0,2}}{_WORD_IN_FORM}[)\]}}>\"]{{0,2}})(?=\+)\+", _ANY_FLAGS)
 # Of two octets each: letters of another width, signs of an address, and all else.
 _DOUBLE = re.compile(r"\x1b(?:\$(?:[@AB]|\([@-F])|\(I)")
+_LONGEST_LINE = 8192  # characters
 _PAIRS = re.compile(r"#([!-~])|!([%w2\]\\])|(?:(?!#[!-~]|![%w2\]\\])[!-~]{2})+")
 _SIGNS_IN_PAIRS = {"%": ".", "w": "@", "2": "_", "]": "-", "\\": "+"}
 _BLANKS = "\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
@@ -269,8 +270,11 @@ UNUSUAL_TAGGED: tuple[Family, ...] = ((TAGGED[0], *UNUSUAL), (TAGGED[0], *UNJOIN
 
 
 def find_double(source: str, place: int) -> str:
-    """Return what calls for the double bytes in which a place of a text is; "" if it is in none."""
-    at = source.rfind("\x1b", 0, place)
+    """Return what calls for the double bytes in which a place of a text is; "" if it is in none.
+
+    Longer lines than any in mail are not looked back through: each place would cost as much.
+    """
+    at = source.rfind("\x1b", max(0, place - _LONGEST_LINE), place)
     called = _DOUBLE.match(source, at) if at >= 0 else None
     line = source[at:place]
     return called[0] if called is not None and "\n" not in line and "\r" not in line else ""
