@@ -6,7 +6,7 @@ record sees everybody in hard form. `view` takes whole messages through this.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import Self
@@ -26,6 +26,7 @@ from conversation_tracker.core.model.variant import is_single_label
 from conversation_tracker.core.views import calendar_ids
 from conversation_tracker.core.views.content_ids import ContentIds
 from conversation_tracker.core.views.disclosure import Disclosure
+from conversation_tracker.core.views.notes import Notes
 from conversation_tracker.core.views.other_orders import OtherOrders
 
 _ESCAPED = re.compile(r"[%=\\][0-9a-f]{32}")
@@ -61,6 +62,7 @@ class ReaderMask(Mask):
         self._kept, self._masked = kept, others
         self.conversation, self.to = conversation, to
         self._disclosure = Disclosure()
+        self._notes = Notes(self._disclosure)
         self._order_header = conversation.store.order_header.encode("ascii").lower()
         self.condemned: frozenset[int] = frozenset()
         self.thorough = False
@@ -71,12 +73,12 @@ class ReaderMask(Mask):
             dict(self._map_aliases()),
             kept,
             watched,
-            self._notice,
-            self._note_written,
+            self._notes.note_met,
+            self._notes.note_written,
             limits.check,
         )
         self._references = ContentIds(
-            conversation, to, self._known, self._notice_link, limits.check
+            conversation, to, self._known, self._notes.note_link, limits.check
         )
         # Where the text stays as it is, so must what it refers to.
         self._in_body = to is None or conversation.store.mask_body
@@ -88,8 +90,8 @@ class ReaderMask(Mask):
 
     @cached_property
     def clean_parts(self) -> CleanParts:
-        """What is known of the message: nothing, until it is taken from what goes with that."""
-        return CleanParts()
+        """What is known of the message."""
+        return self._notes.clean_parts
 
     def blind(self) -> Self:
         """Return a view whose text keeps the recipient's own alias; address headers show them."""
@@ -143,9 +145,10 @@ class ReaderMask(Mask):
             return True
         return is_single_label(address) and self.conversation.find_owner(address) is None
 
-    def stands_apart(self) -> bool:
-        """Return whether the recipient's own address can be no part of anybody else's."""
-        return all(stands_apart(each, self._masked) for each in self._kept)
+    @property
+    def stands_apart(self) -> Callable[[], bool]:
+        """What tells whether the recipient's own address can be no part of anybody else's."""
+        return partial(_stand_apart, self._kept, self._masked)
 
     @property
     def disclosures(self) -> frozenset[str]:
@@ -216,7 +219,7 @@ class ReaderMask(Mask):
     def calendar_id(self, value: str) -> str:
         """Return what stands for an identifier of an invitation; the same object where it stays."""
         self.limits.check()
-        self._notice()
+        self._notes.note_met()
         return calendar_ids.find_stand_in(value, self.conversation, self.to, self._known)
 
     def possible(self, raw: bytes) -> bool:
@@ -253,14 +256,6 @@ class ReaderMask(Mask):
         """What finds addresses in other readings of a text."""
         return self._masker
 
-    def _note_written(self, alias: str) -> None:
-        self._disclosure.note(alias)
-        if self.clean_parts.learns:
-            self.clean_parts.written.add(alias)
 
-    def _notice(self) -> None:
-        self.clean_parts.met = True
-
-    def _notice_link(self) -> None:
-        # What a link becomes is another thing for each reader, hidden or not.
-        self.clean_parts.met = self.clean_parts.hid = True
+def _stand_apart(some: Iterable[str], others: Sequence[str]) -> bool:
+    return all(stands_apart(each, others) for each in some)

@@ -226,7 +226,7 @@ class View(ReaderMask):
         Where the scan found somebody after all, nothing is believed.
         """
         known = CleanParts() if self.thorough else message.part_cache.clean_parts(self._everybody)
-        self.clean_parts = known
+        self.clean_parts = self._notes.clean_parts = known
         self.clean_parts.learns = self.to is None
         self.clean_parts.own = self.to.token if self.to is not None else ""
         self.clean_parts.apart = self.stands_apart

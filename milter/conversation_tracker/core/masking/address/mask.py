@@ -306,11 +306,16 @@ class Masker(Mask):
         """The identities of the addresses that stay."""
         return self._kept
 
-    @cached_property
+    @property
     def amid(self) -> "Masker":
         """What masks a text that may be made of random octets: without what chance writes."""
+        return self if self._long_enough is None else self._long_enough
+
+    @cached_property
+    def _long_enough(self) -> "Masker | None":
+        # None for itself: what holds itself stays until the garbage collector comes.
         if all(map(short_addresses.is_long_enough, self._replacements)):
-            return self
+            return None
         long_enough = {
             key: new
             for key, new in self._replacements.items()

@@ -115,11 +115,16 @@ class AddressMatcher:
         people = self._domains.get(domain)
         return people.owner(local) if people is not None else None
 
-    @cached_property
+    @property
     def for_binary(self) -> "AddressMatcher":
         """Return the matcher for octets that are no text, where short addresses occur by chance."""
+        return self if self._long_enough is None else self._long_enough
+
+    @cached_property
+    def _long_enough(self) -> "AddressMatcher | None":
+        # None for itself: what holds itself stays until the garbage collector comes.
         if all(map(is_long_enough, self._forbidden)):
-            return self
+            return None
         return AddressMatcher(
             {key: token for key, token in self._forbidden.items() if is_long_enough(key)}
         )
