@@ -263,6 +263,17 @@ def test_a_word_for_a_sign_is_known_to_both_sides(spelled: str) -> None:
     assert Scanner({JOHN: "b" * 32}).scan(*parse(raw))
 
 
+LIKE_TAGS = ("a rond", "a keong", "a c\u00f2ng", "ludo a", "majmunsko a", "kanel", "at sign", "hos")
+
+
+@pytest.mark.parametrize("word", [*sorted(filter(str.isascii, AT_WORDS)), *LIKE_TAGS])
+def test_a_word_for_a_sign_in_angle_brackets_is_no_tag(word: str) -> None:
+    """It is masked at first sight, and not cut out for what the scan sees."""
+    raw = BODIES["plain"](f"john.doe <{word}> home.example")
+    body = mail(raw, PEOPLE, to=A, sender=JOHN).sent().body
+    assert bytes(body[:]).decode() == f"Hello\n{ALIAS}<{word}>\nBye\n"
+
+
 NEAR_MISSES = [
     "john (at) doe ",
     "john [at] doe dot ",

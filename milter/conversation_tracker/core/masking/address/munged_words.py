@@ -24,29 +24,36 @@ AT_WORDS = frozenset(
     " \u0441\u043e\u0431\u0430\u043a\u0430 \uace8\ubc45\uc774".split()
 )
 DOT_WORDS = frozenset("dot punkt point punto ponto punt kropka tochka".split())
-# What says so in brackets only, as it says something else between blanks.
+# What says so in brackets only, as it says something else between blanks. The first of these may
+# be tags, where the brackets are angle brackets; in other letters they may not.
 _AT_IN_BRACKETS = (
     r"at[ -]?(?:sign|mark)|atmark|ampersat|ad|a|et|hos|bei|aff?enschwanz|klammer-?affe|strudel"
-    r"|apestaart|snabela|kr\u00f8ll-?alfa|alfakr\u00f8ll|kanel(?:bulle)?|grisehale"
-    r"|miuku(?:mauku)?|kissanh\u00e4nt\u00e4|malpka|ma\u0142pka|afna|majmun(?:sko a)?|ludo a"
-    r"|coad\u0103 de maimu\u021b\u0103|a ?rond|g\u00fczel a|kuyruklu a"
+    r"|apestaart|snabela|kanel(?:bulle)?|grisehale|miuku(?:mauku)?|malpka|afna|majmun(?:sko a)?"
+    r"|ludo a|a ?rond|kuyruklu a|maimun(?:ka|sko a)|a keong|a c\u00f2ng"
+)
+_AT_IN_OTHER_LETTERS = (
+    r"kr\u00f8ll-?alfa|alfakr\u00f8ll|kissanh\u00e4nt\u00e4|ma\u0142pka"
+    r"|coad\u0103 de maimu\u021b\u0103|g\u00fczel a"
     r"|\u0441\u043e\u0431\u0430\u0447\u043a\u0430|\u043f\u0441|\u03c0\u03b1\u03c0\u03ac\u03ba\u03b9"
     r"|\u5728|\u5708a|\u5c0f\u8001\u9f20"
-    r"|maimun(?:ka|sko a)|a keong|a c\u00f2ng"
     r"|\u043c\u0430\u0439\u043c\u0443\u043d(?:\u043a\u0430|\u0441\u043a\u043e \u0430)"
     r"|\u0440\u0430\u0432\u043b\u0438\u043a|\u043f\u0435\u0441\u0438\u043a|\u0441\u043b\u0438\u043c\u0430\u043a"
     r"|\u05e9\u05d8\u05e8\u05d5\u05d3\u05dc|\u05db\u05e8\u05d5\u05db\u05d9\u05ea|\uc573|\u827e\u7279|\u7231\u7279"
     r"|\u30a2\u30c3\u30c8(?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b](?:\u30de\u30fc\u30af)?|[@\uff20\ufe6b]{2,3}"
 )
-ANY_AT_WORD = "|".join(sorted(AT_WORDS)) + f"|{_AT_IN_BRACKETS}"
-_DOT_IN_BRACKETS = (
-    r"d0t|period|piste|pont|bod|te[c\u010d]ka|nokta|pika|punct|stip|prikk?|to\u010dka|ta\u010dka"
+ANY_AT_WORD = "|".join(sorted(AT_WORDS)) + f"|{_AT_IN_BRACKETS}|{_AT_IN_OTHER_LETTERS}"
+_DOT_IN_BRACKETS = r"d0t|period|piste|pont|bod|tecka|nokta|pika|punct|stip|prikk?"
+_DOT_IN_OTHER_LETTERS = (
+    r"te\u010dka|to\u010dka|ta\u010dka"
     r"|\u0442\u043e\u0447\u043a\u0430|\u03c4\u03b5\u03bb\u03b5\u03af\u03b1"
     r"|\u70b9|\u9ede|\u30c9\u30c3\u30c8|\uc810|[.\u3002]"
 )
-_ANY_DOT_WORD = "|".join(sorted(DOT_WORDS)) + f"|{_DOT_IN_BRACKETS}"
+_ANY_DOT_WORD = "|".join(sorted(DOT_WORDS)) + f"|{_DOT_IN_BRACKETS}|{_DOT_IN_OTHER_LETTERS}"
 # In a page, a tag of one letter is one.
-_NO_TAG = rf"(?!(?!a>)(?:{ANY_AT_WORD}|{_ANY_DOT_WORD})>)"
+_LIKE_TAGS = "|".join([
+    *sorted(filter(str.isascii, AT_WORDS)), _AT_IN_BRACKETS, *sorted(DOT_WORDS), _DOT_IN_BRACKETS,
+])  # fmt: skip
+_NO_TAG = rf"(?!(?!a>)(?:{_LIKE_TAGS})>)"
 _TAG = (
     rf"<{_NO_TAG}(?:!--[^<>]{{0,200}}--"
     r"|/?[a-z][a-z0-9:_\-]{0,40}(?:[\s/]{1,8}[a-z][^<>]{0,400}|[ /]{0,2}))>"
@@ -105,6 +112,11 @@ AT = (
     rf"|{_FENCED}|{_MARKED}|{_STARRED})"
 )
 DOT = rf"(?:{_IN_BRACKETS.replace('WORDS', _ANY_DOT_WORD)}|{_LINED_DOT}|{_FENCED_DOT})"
+# Those of both that may begin with what is a quotation mark elsewhere.
+_AMID_MARKS = (
+    rf"(?:{_IN_BRACKETS.replace('WORDS', f'{ANY_AT_WORD}|{_ANY_DOT_WORD}')}"
+    rf"|{_LINED_AT}|{_LINED_DOT}|{_FENCED})"
+)
 LETTER = rf"(?![{UNCASED}])[^\W_]"
 _IN_WORD = rf"(?:{LETTER}|(?!{BETWEEN_LINES})[_\-](?=[\w\-])|\+(?=\w))"
 _WORD = rf"{LETTER}(?>{_IN_WORD}{{0,80}})"
@@ -140,7 +152,7 @@ def _compile_join(gap: str) -> re.Pattern[str]:
     cut as there, in the same order.
     """
     near = rf"(?>{gap}{{0,64}})"
-    beside = rf"(?>(?:{gap}|(?=[{MARKS}&])(?!{AT}|{DOT}){_QUOTE})*)"
+    beside = rf"(?>(?:{gap}|(?=[{MARKS}&])(?!{_AMID_MARKS}){_QUOTE})*)"
     dot = rf"{near}(?:{_POINT}{{1,8}}|{DOT}|{_DOT_WORD}){near}"
     tag = rf"\+(?=\w)(?>{_IN_WORD}{{0,80}})(?:{dot}{_WORD}){{0,31}}"
     word = rf"(?>{gap}{{1,64}})(?:{'|'.join(sorted(AT_WORDS, reverse=True))})(?>{gap}{{1,64}})"
