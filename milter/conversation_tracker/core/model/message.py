@@ -157,7 +157,11 @@ class Message:
 
         RFC 5322 section 3.6.2. What is no address there is passed over: no copy shows it.
         """
-        return self.part_cache.author(self._find_author)
+        found = self.part_cache.author  # asked for some twenty times
+        if found is None:
+            found = self.part_cache.author = (self._find_author(),)
+        author: Address | None = found[0]
+        return author
 
     def _find_author(self) -> Address | None:
         for name in (b"from", b"sender"):

@@ -8,10 +8,9 @@ Nothing here raises.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 Structure = TypeVar("Structure")
-Author = TypeVar("Author")
 Invited = TypeVar("Invited")
 
 
@@ -101,30 +100,30 @@ class CleanParts:
 
 @dataclass(slots=True)
 class PartCache:
-    """What is known of one message and changes no more; it goes with the message."""
+    """What is known of one message and changes no more; it goes with the message.
 
-    _structure: object = None
-    _invited: object = None
-    _author: tuple[object] | None = None
+    Attributes:
+        author: the author as the one item, who is looked for once: From may be long; None before.
+    """
+
+    author: tuple[Any] | None = None
+    _structure: Any = None
+    _invited: Any = None
     _clean_parts: dict[Hashable, CleanParts] = field(default_factory=dict)
 
     def structure(self, read: Callable[[], Structure]) -> Structure:
         """Return the message's structure, which is read once: its parts keep their identity."""
         if self._structure is None:
             self._structure = read()
-        return cast(Structure, self._structure)
+        structure: Structure = self._structure
+        return structure
 
     def invited(self, read: Callable[[], Invited]) -> Invited:
         """Return what the message's invitations say, which are read once."""
         if self._invited is None:
             self._invited = read()
-        return cast(Invited, self._invited)
-
-    def author(self, find: Callable[[], Author]) -> Author:
-        """Return the message's author, who is looked for once: From may be long."""
-        if self._author is None:
-            self._author = (find(),)
-        return cast(Author, self._author[0])
+        invited: Invited = self._invited
+        return invited
 
     def clean_parts(self, people: Hashable) -> CleanParts:
         """Return which parts name none of these people, as far as it is known."""
