@@ -185,6 +185,8 @@ class Places:
             return True
         # What ends right there is the local part, but for a tag.
         known = self._known.dotted_endings if _is_dotted(names) else self._known.endings
+        if len(known) <= _FEW and not low.endswith(tuple(known), 0, at - 1):  # as in identifiers
+            return self._may_be_tagged(at)
         if (found := _LAST_RUN.match(low[max(0, at - _LONGEST) : at - 1][::-1])) is not None:
             run = found[0][::-1]
             if run in known or (run[0] == "n" and run[1:] in known):  # behind a backslash

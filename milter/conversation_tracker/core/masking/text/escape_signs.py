@@ -197,7 +197,7 @@ def _iter_escaped_near(low: str, finder: Masker) -> Iterator[int]:
                 or (low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]))
                 or (dotted and _ESCAPED_DOT.search(near) is not None)
                 or (("%" in near or "&" in near) and _ESCAPED_LETTER.search(near) is not None)
-                or (_SIGN_OF_ESCAPE.search(near) is not None and places.may_be_apart(at, names))
+                or (places.may_be_apart(at, names) and _SIGN_OF_ESCAPE.search(near) is not None)
             ):
                 yield at
             at = low.find(label, at + 1)
