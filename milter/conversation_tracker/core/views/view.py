@@ -4,11 +4,11 @@
 Raises `TooComplex` for a structure over the limits. `planning` decides if a message may pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from copy import copy
 from functools import partial
 from itertools import compress
-from typing import Self
+from typing import NamedTuple, Self
 
 from conversation_tracker.core.base.header_names import (
     ADDRESS_HEADERS,
@@ -22,7 +22,10 @@ from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.headers import mask_mailboxes, remove_people
 from conversation_tracker.core.masking.header.phrases import make_mailbox, quote_names
-from conversation_tracker.core.masking.header.raw_sequences import mask_field
+from conversation_tracker.core.masking.header.raw_sequences import (
+    mask_field,
+    may_hold_sequences,
+)
 from conversation_tracker.core.masking.part import message_body, opaque_signature
 from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.model.address import Address, find_mailboxes
@@ -32,6 +35,18 @@ from conversation_tracker.core.model.part_cache import CleanParts
 from conversation_tracker.core.views.absence import learn_body, learn_fields
 from conversation_tracker.core.views.message_ids import find_author, show_ids
 from conversation_tracker.core.views.reader_mask import ReaderMask
+
+_GONE = INTERNAL | NEVER_KEPT
+
+
+class _Signs(NamedTuple):
+    """What a look at all kept fields together tells of each: what no field has, none is asked.
+
+    Whether one may hold what does not stand in clear, or what `mask_sequences` changes.
+    """
+
+    hidden: bool
+    sequences: bool
 
 
 class View(ReaderMask):
@@ -48,50 +63,69 @@ class View(ReaderMask):
             One item per field: the same object if it stays, other bytes, or None if it goes.
         """
         values: list[bytes | None] = []
-        seen: set[bytes] = set()
         known = self._find_clean_parts(message)
-        keeps = [self._keeps(each.key, protected=protected) for each in message.headers]
-        hidden = self._may_hide(message, keeps, known)
+        keeps = self._choose_fields(message, protected=protected)
+        needed, others = _join_values(compress(message.headers, keeps))
+        hidden = self._may_hide(needed, others, known)
+        signs = _Signs(hidden, may_hold_sequences(needed) or may_hold_sequences(others))
         if known.learns:
             kept = compress(enumerate(message.headers), keeps)
             learn_fields(kept, self, known, hidden=hidden)
         self._references.author = find_author(message, self.conversation)
         for place, header in enumerate(message.headers):
             self.limits.check()
-            key = header.key
-            first = key not in seen
-            seen.add(key)
-            # The first pass's Received shows who handed the message in; on the splitter's
-            # listener it is the topmost one, since Postfix shows nobody the one it adds now.
-            handed_in = key == b"received" and first and message.arrival.split
-            again = key == b"from" and not first
-            named = b"@" in key and self(key.decode("latin-1")) != key.decode("latin-1")
-            if handed_in or again or named or not keeps[place]:
+            if not keeps[place] or (b"@" in header.key and self._is_named(header.key)):
                 values.append(None)
             elif place in known.fields:
                 values.append(header.value)
             else:
-                values.append(self._show_value(place, header, message, hidden=hidden))
+                values.append(self._show_value(place, header, message, signs))
         return values
 
-    def _may_hide(self, message: Message, keeps: Sequence[bool], known: CleanParts) -> bool:
+    def _is_named(self, key: bytes) -> bool:
+        """Return whether a field's name names somebody: it may have any printable character."""
+        name = key.decode("latin-1")
+        return self(name) != name
+
+    def _choose_fields(self, message: Message, *, protected: bool) -> list[bool]:
+        """Return which header fields are kept, as far as their names tell.
+
+        Of several From one is. The first pass's Received shows who handed the message in; on the
+        splitter's listener it is the topmost one, since Postfix shows nobody the one it adds now.
+        """
+        order_header, seen = self._order_header, set[bytes]()
+        found: list[bool] = []
+        for header in message.headers:
+            key = header.key
+            keeps = key not in _GONE and key != order_header and not key.startswith(b"arc-")
+            keeps = keeps and (not protected or is_needed(key))
+            if keeps and key in (b"from", b"received"):
+                again = key in seen
+                seen.add(key)
+                keeps = not again if key == b"from" else again or not message.arrival.split
+            found.append(keeps)
+        return found
+
+    def _may_hide(self, needed: bytes, others: bytes, known: CleanParts) -> bool:
         """Return whether one of the fields that are kept may hold what does not stand in clear.
 
-        One look at several together is cheaper than one at each. What the record saw holds here: it
-        keeps what a reader needs, and no more.
+        What the record saw holds here: it keeps what a reader needs, and no more.
+
+        Args:
+            needed: the values of those that a reader needs; a look at all is cheaper than at each.
+            others: those of the others.
+            known: what is known of the message.
         """
-        needed, others = list[bytes](), list[bytes]()
-        for each in compress(message.headers, keeps):
-            (needed if is_needed(each.key) else others).append(each.value)
-        if known.hides(partial(obfuscated.possible, b"\n".join(needed), self)):
+        if known.hides(partial(obfuscated.possible, needed, self)):
             return True
-        return bool(others) and obfuscated.possible(b"\n".join(others), self)
+        return bool(others) and obfuscated.possible(others, self)
 
     def _show_value(
-        self, place: int, header: Header, message: Message, *, hidden: bool
+        self, place: int, header: Header, message: Message, signs: "_Signs"
     ) -> bytes | None:
         self.clean_parts.met = False
-        value = self._mask_value(mask_field(header, self), message, hidden=hidden)
+        shown = mask_field(header, self) if signs.sequences else header
+        value = self._mask_value(shown, message, hidden=signs.hidden)
         if value is not header.value:
             return value
         # Addresses and identifiers are looked up, and not found in a text.
@@ -99,16 +133,6 @@ class View(ReaderMask):
         if self.clean_parts.learns and not (self.clean_parts.met or looked_up):
             self.clean_parts.fields.add(place)
         return value
-
-    def _keeps(self, key: bytes, *, protected: bool) -> bool:
-        if (
-            key in INTERNAL
-            or key in NEVER_KEPT
-            or key == self._order_header
-            or key.startswith(b"arc-")
-        ):
-            return False
-        return not protected or is_needed(key)
 
     def _mask_value(self, header: Header, message: Message, *, hidden: bool) -> bytes | None:
         if header.key in ANSWERED:
@@ -139,7 +163,7 @@ class View(ReaderMask):
         if header.key in THREADING:
             known, author = self._known, self._references.author
             value = show_ids(value, self.conversation, self.to, known, author, self.limits.check)
-        return part_header.mask_value(header.key, value, self, hidden=hidden)
+        return part_header.mask_value(header.key, value, self, hidden=hidden, sequences=False)
 
     def _mask_author(self, message: Message) -> bytes:
         author = message.author
@@ -231,6 +255,14 @@ class View(ReaderMask):
         self.clean_parts.own = self.to.token if self.to is not None else ""
         self.clean_parts.apart = self.stands_apart
         return self.clean_parts
+
+
+def _join_values(headers: Iterable[Header]) -> tuple[bytes, bytes]:
+    """Return the values of fields that a reader needs, one a line, and those of all others."""
+    needed, others = list[bytes](), list[bytes]()
+    for each in headers:
+        (needed if is_needed(each.key) else others).append(each.value)
+    return b"\n".join(needed), b"\n".join(others)
 
 
 def read_structure(message: Message) -> message_body.Part:

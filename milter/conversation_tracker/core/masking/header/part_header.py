@@ -102,6 +102,7 @@ def mask_value(
     *,
     shows: bool = True,
     hidden: bool = True,
+    sequences: bool = True,
 ) -> bytes:
     """Mask one field's value: its parameters, where it has such, and what else it says.
 
@@ -113,12 +114,13 @@ def mask_value(
             has an attribute `unmasker`, the reader's own alias is their address where it is read.
         shows: whether that is so here.
         hidden: as for `may_hide`.
+        sequences: False where `mask_sequences` made the value.
 
     Returns:
         The value; the same object if nothing changed.
     """
     check = mask.limits.check
-    value = mask_sequences(value, mask)
+    value = mask_sequences(value, mask) if sequences else value
     if name in IDENTIFYING:
         value = mask.identifiers(value)
     if name in _WITH_PARAMETERS and _MAY_NAME.search(value):

@@ -21,6 +21,11 @@ _PRINTED = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F)))
 _WRITTEN = bytes.maketrans(b"\0\r", b"  ")
 
 
+def may_hold_sequences(value: bytes) -> bool:
+    """Return, cheaply, whether `mask_sequences` might change a raw header value, or one of many."""
+    return b"=?" in value or bool(value.translate(None, _PRINTED))
+
+
 def mask_sequences(value: bytes, mask: Mask) -> bytes:
     """Mask a raw header value in which such stand; the same object if nothing changed."""
     new = value
