@@ -296,7 +296,7 @@ def _remove_leaks(
 
 def _are_inside(hits: Iterable[Hit]) -> bool:
     """Return whether any of these is in the body."""
-    return any(not hit.channel.startswith("header ") for hit in hits)
+    return any(not hit.in_header for hit in hits)
 
 
 def _choose_direction(

@@ -24,6 +24,11 @@ class Hit:
     binary: bool = field(default=False, compare=False)
 
     @property
+    def in_header(self) -> bool:
+        """Whether it stands in a header field of the message itself."""
+        return self.channel.startswith("header ")
+
+    @property
     def in_running_text(self) -> bool:
         """Whether it stands in the text of the message itself."""
         return re.fullmatch(r"part \d+ text/(?:plain|html)(?:, .*)?", self.channel) is not None

@@ -42,7 +42,8 @@ def make_safe_copy(
 
     Where it shows their own address to others, the alias is put back: the copy is made anew, and
     the alias stays in all of its text. Where files or fields show others in a way that only the
-    scan sees, they go, and of texts that place. Neither is a reason to refuse it.
+    scan sees, they go, and of texts that place: fields that nobody needs first, as then all else
+    mostly stays. Neither is a reason to refuse it.
 
     Args:
         message: the message.
@@ -61,6 +62,10 @@ def make_safe_copy(
         raise AddressLeak
     edits = tuple(make(view=view))
     hits, surplus = scan_copy(message, edits, view.conversation, to, scanner)
+    if any(hit.in_header for hit in hits):
+        view = view.without_leaking_fields()
+        edits = tuple(make(view=view))
+        hits, surplus = scan_copy(message, edits, view.conversation, to, scanner)
     if hits:
         policy = view.conversation.store.attachments_with_address
         view = view.without(find_leaking_parts(message, view, scanner, flagged=policy == "flag"))
@@ -69,7 +74,7 @@ def make_safe_copy(
         edits = tuple(make(view=view))
         hits, surplus = scan_copy(message, edits, view.conversation, to, scanner)
     if surplus and not hits:
-        edits = tuple(make(view=view.blind()))
+        edits = tuple(make(view=view.without_leaking_fields().blind()))
         hits, _ = scan_copy(message, edits, view.conversation, to, scanner)
     if hits:
         raise AddressLeak
@@ -109,7 +114,7 @@ def edit_content(
         message_body.make_content_field(h.key, value, shown.body, body) if value else value
         for h, value in zip(shown.headers, values, strict=True)
     ]
-    if not protected:
+    if view.drops_fields and not protected:
         values = _drop_leaking_fields(message, values, view, scanner)
     values = _without_broken_click(message, values)
     values = list(_fold(message, values, view.conversation.order.alias_domain))

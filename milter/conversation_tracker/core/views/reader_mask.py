@@ -65,7 +65,7 @@ class ReaderMask(Mask):
         self._notes = Notes(self._disclosure)
         self._order_header = conversation.store.order_header.encode("ascii").lower()
         self.condemned: frozenset[int] = frozenset()
-        self.thorough = False
+        self.thorough = self.drops_fields = False
         # The record's view looks for all that any view does: what is clean there is clean in all.
         watched = (conversation.order.alias_domain,) if to is None else ()
         self.unmasker = self._make_unmasker()

@@ -212,9 +212,15 @@ class View(ReaderMask):
         All else is looked at without what tells cheaply that nobody is there; and of fields, what
         still shows somebody is cut.
         """
-        view = copy(self)
+        view = self.without_leaking_fields()
         view.condemned = condemned
         view.thorough = True
+        return view
+
+    def without_leaking_fields(self) -> Self:
+        """Return a view that loses the header fields that nobody needs and that show somebody."""
+        view = copy(self)
+        view.drops_fields = True
         return view
 
     def body(self, message: Message) -> Octets:
