@@ -74,7 +74,6 @@ class Bounce:
 Alias = Hard | Soft | Bounce
 
 
-@lru_cache(maxsize=1024)
 def encode_soft(address: Address, ref: str, domain: str) -> Soft | None:
     """Encode an address softly.
 
@@ -90,7 +89,12 @@ def encode_soft(address: Address, ref: str, domain: str) -> Soft | None:
         domain in ACE form cannot be carried either: with the reference behind it, it is no valid
         A-label any more (RFC 5890 section 2.3.2.1).
     """
-    local, _, name = address.key.rpartition("@")
+    return _encode_key(address.key, ref, domain)
+
+
+@lru_cache(maxsize=1024)
+def _encode_key(key: str, ref: str, domain: str) -> Soft | None:
+    local, _, name = key.rpartition("@")
     last = name.rpartition(".")[2]
     carried = f"{name}-{ref}b.{domain}"
     fits = (
@@ -102,7 +106,7 @@ def encode_soft(address: Address, ref: str, domain: str) -> Soft | None:
         and len(carried) <= _MAX_DOMAIN
         and len(local) + 1 + len(carried) <= _MAX_ADDRESS
     )
-    return Soft(address.key, ref, domain) if fits else None
+    return Soft(key, ref, domain) if fits else None
 
 
 def find_domain(name: str, domains: Collection[str]) -> str | None:

@@ -56,14 +56,17 @@ class People:
         check: Callable[[], None] = UNLIMITED.check,
     ) -> None:
         self._check = check
-        everybody = dict.fromkeys(keys, "")
-        if not all("@" in key for key in everybody):
-            raise ValueError("a key is no address")
-        self._known = {key: "" for key in everybody if short_addresses.is_long_enough(key)}
+        self._everybody = tuple(dict.fromkeys(keys))
+        for key in self._everybody:
+            if "@" not in key:
+                raise ValueError("a key is no address")
         self._kept = tuple(kept)
-        self._some = bool(everybody)
 
     # Most messages hold nothing to look for anybody in, so what that needs is made at first use.
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        return {key: "" for key in self._everybody if short_addresses.is_long_enough(key)}
 
     @cached_property
     def mask(self) -> Masker:
@@ -119,7 +122,7 @@ class People:
 
     def __bool__(self) -> bool:
         """Return whether there is anybody to look for."""
-        return self._some
+        return bool(self._everybody)
 
     def in_text(self, text: str) -> bool:
         """Return whether readable text holds one of the addresses, however it is spelled."""

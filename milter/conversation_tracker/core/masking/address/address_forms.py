@@ -12,7 +12,7 @@ All texts are lower case here. Nothing raises.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -127,7 +127,7 @@ class Domain:
         self.name = name
         self.locals: dict[str, str | None] = {}
         self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
-        self._exact: frozenset[str] = frozenset()
+        self._exact: Collection[str] = self.locals  # all, as long as none has a tag
         self._compiled: dict[tuple[str, str], re.Pattern[str]] = {}
 
     def add_without_tag(self) -> None:
@@ -135,9 +135,9 @@ class Domain:
 
         It reaches the same person, so to whoever has a tagged one it is no secret.
         """
-        self._exact = frozenset(self.locals)
-        if "+" not in "".join(self._exact):
+        if "+" not in "".join(self.locals):
             return
+        self._exact = frozenset(self.locals)
         first_who_stays = sorted(self.locals.items(), key=lambda item: item[1] is not None)
         for local, replacement in first_who_stays:
             base, plus, _ = local.partition("+")

@@ -6,7 +6,7 @@ lower case here, and reversed. Nothing here raises.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 _PLAIN = re.compile(r"[a-z0-9._\-]+")  # nothing in it is ever written as an escape
@@ -28,7 +28,7 @@ class BackwardNames:
         self,
         names: Sequence[str],
         locals_: Mapping[str, str | None],
-        exact: frozenset[str],
+        exact: Collection[str],
         *,
         dotted: bool,
     ) -> None:

@@ -15,7 +15,7 @@ _URL_SAFE = str.maketrans("+/", "-_")
 _IN_RUNS = bytes(0x61 if chr(n).isalnum() or chr(n) in "+/-_" else 0x20 for n in range(0x80)).ljust(
     256
 )
-_NONE, _EMPTY = frozenset[str](), frozenset({""})
+_EMPTY = frozenset({""})
 _LONG = 10  # characters of a run that few texts have
 _LARGE = 4096  # characters of a text that is worth it
 _SELDOM = 256  # characters to each run that is taken out
@@ -25,13 +25,14 @@ class Needles:
     """What words look like inside base64 and hexadecimal digits.
 
     Args:
-        words: the words, in lower case.
+        words: the words, in lower case, each once.
         notice: called whenever one is found.
     """
 
     def __init__(self, words: Collection[str], notice: Callable[[], None] = lambda: None) -> None:
         self._notice = notice
-        self._based, self._digits = _encode(frozenset(words))
+        self._based = [each for word in words for each in _encode_base64(word)]
+        self._digits = [each for word in words for each in _encode_digits(word)]
         self._all = (*self._based, *self._digits)
         self._least = min(map(len, self._all), default=0)
 
@@ -90,13 +91,6 @@ def keep_runs(text: str, least: int) -> str:
     return b"\n".join(found).decode("ascii")
 
 
-@lru_cache(maxsize=64)
-def _encode(words: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return what words look like in base64, and in digits: of an order, the same each time."""
-    based = _NONE.union(*map(_encode_base64, words))
-    return based - _EMPTY, _NONE.union(*map(_encode_digits, words)) - _EMPTY
-
-
 @lru_cache(maxsize=1024)
 def _encode_base64(word: str) -> frozenset[str]:
     raw = word.encode("utf-8")
@@ -106,13 +100,13 @@ def _encode_base64(word: str) -> frozenset[str]:
         # Characters that bits of the word alone decide.
         needle = code[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
         found |= {needle, needle.translate(_URL_SAFE)}
-    return frozenset(found)
+    return frozenset(found) - _EMPTY
 
 
 @lru_cache(maxsize=1024)
-def _encode_digits(word: str) -> tuple[str, str]:
+def _encode_digits(word: str) -> frozenset[str]:
     digits = word.encode("utf-8").hex()
-    return digits, digits.upper()
+    return frozenset((digits, digits.upper())) - _EMPTY
 
 
 def _find_places(text: str, needles: Collection[str]) -> Iterator[int]:

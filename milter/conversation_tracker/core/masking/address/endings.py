@@ -5,6 +5,7 @@ Both stand as they are wherever an address is written for people. Nothing here r
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from conversation_tracker.core.masking.address.address_forms import Domain
 from conversation_tracker.core.masking.address.spellings import GMAIL
@@ -28,11 +29,17 @@ def find_labels(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def find_endings(domains: Mapping[str, Domain]) -> Endings:
     """Return the last runs in the local parts at domains, tags left out or not."""
     found: Endings = {}
-    for known in domains.values():
-        for local in _iter_locals(known):
-            for run in _RUNS.findall(local)[-1:]:
-                found[run] = (*found.get(run, ()), local)
+    # An address and its soft alias have the same local part at two domains.
+    for local in dict.fromkeys([each for known in domains.values() for each in known.locals]):
+        for run, ended in _find_ends(local):
+            found[run] = (*found.get(run, ()), ended)
     return found
+
+
+@lru_cache(maxsize=1024)
+def _find_ends(local: str) -> tuple[tuple[str, str], ...]:
+    """Return the last run in a local part with that, and the same without its tag."""
+    return tuple([(run, each) for each in _iter_bases(local) for run in _RUNS.findall(each)[-1:]])
 
 
 def find_dotted_endings(domains: Mapping[str, Domain]) -> Endings:
@@ -52,7 +59,11 @@ def find_dotted_endings(domains: Mapping[str, Domain]) -> Endings:
 
 def _iter_locals(known: Domain) -> Iterator[str]:
     for local in known.locals:
-        yield local
-        base, plus, _ = local.partition("+")
-        if plus:
-            yield base
+        yield from _iter_bases(local)
+
+
+def _iter_bases(local: str) -> Iterator[str]:
+    yield local
+    base, plus, _ = local.partition("+")
+    if plus:
+        yield base

@@ -149,13 +149,15 @@ class Masker(Mask):
         check: Callable[[], None] = no_limit,
     ) -> None:
         self.check = check
-        self._domains: dict[str, Domain] = {}
+        self._domains = domains = dict[str, Domain]()
         for key, replacement in replacements.items():
             local, at, domain = key.rpartition("@")
             if not at:
                 raise ValueError("a key is no address")
             for spelled in domain_spellings(domain):
-                known = self._domains.get(spelled) or self._add_domain(spelled)
+                known = domains.get(spelled)
+                if known is None:
+                    known = domains[spelled] = Domain(spelled)
                 for each in spellings_of(local):
                     known.locals.setdefault(each, replacement)
                 if "\\" in local:  # as in a comment, where pairs have been read already
@@ -163,21 +165,18 @@ class Masker(Mask):
         kept = tuple(kept)
         for key in kept:
             local, _, domain = key.rpartition("@")
-            for spelled in domain_spellings(domain) & self._domains.keys():
+            for spelled in domain_spellings(domain) & domains.keys():
                 for each in spellings_of(local):
-                    self._domains[spelled].locals.setdefault(each, None)
-        for known in self._domains.values():
-            known.add_without_tag()
-        self._watched = frozenset(watched) - self._domains.keys()
-        self._alone, self._together = split_names((*self._domains, *self._watched))
+                    domains[spelled].locals.setdefault(each, None)
+        if "+" in "".join((*replacements, *kept)):
+            for known in domains.values():
+                known.add_without_tag()
+        self._watched = frozenset(watched) - domains.keys()
+        self._alone, self._together = split_names((*domains, *self._watched))
         self._notice = notice
         self._replacements = replacements
         self._kept = kept
         self._used = used
-
-    def _add_domain(self, spelled: str) -> Domain:
-        self._domains[spelled] = known = Domain(spelled)
-        return known
 
     def __call__(self, text: str) -> str:
         """Return the text with every known address replaced; the same object if there is none."""
@@ -326,11 +325,11 @@ class Masker(Mask):
     @cached_property
     def needles(self) -> Needles:
         """What the addresses look like in base64 and hexadecimal digits: mostly their domains."""
-        words: set[str] = set()
+        words: list[str] = []
         for name in self._shortest:
             known = self._domains.get(name)
-            words.update(
-                short_addresses.find_base64_needles(name, known.locals if known is not None else ())
+            words += short_addresses.find_base64_needles(
+                name, known.locals if known is not None else ()
             )
         return Needles(words, self._notice)
 

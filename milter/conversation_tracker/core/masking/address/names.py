@@ -15,6 +15,8 @@ SHORT = 4
 MANY = 256
 """Domains from which on all are looked for by the signs."""
 
+_FEW = 64  # domains to compare with each other
+
 _SIGN = re.compile(r"[@\uff20\ufe6b%=!]|40|3d")
 _BEHIND = ("=", "!")
 _RUNS = re.compile(r"[a-z0-9]+")
@@ -52,7 +54,7 @@ class Names:
 
 def split_names(names: Collection[str]) -> tuple[Collection[str], Names | None]:
     """Split domains into those to look for one by one, and those to look for together, if any."""
-    if len(names) <= MANY and all(len(name) >= SHORT for name in names):
+    if len(names) <= MANY and min(map(len, names), default=SHORT) >= SHORT:
         return names, None
     alone = () if len(names) > MANY else tuple(name for name in names if len(name) >= SHORT)
     return alone, Names(set(names).difference(alone))
@@ -60,7 +62,10 @@ def split_names(names: Collection[str]) -> tuple[Collection[str], Names | None]:
 
 def keep_shortest(names: Collection[str]) -> list[str]:
     """Leave out the domains that contain another one: where they stand, that one stands as well."""
-    return [name for name in names if not _inside(name, names)]
+    if len(names) > _FEW:
+        return [name for name in names if not _inside(name, names)]
+    above = tuple([f".{name}" for name in names])
+    return [name for name in names if not name.endswith(above)]
 
 
 def _inside(name: str, names: Collection[str]) -> bool:
