@@ -10,6 +10,7 @@ eight megabytes. Where the system does not let us there is no limit here: the pa
 import ctypes
 import resource
 from contextlib import suppress
+from functools import cache
 
 LIMIT = 1536 * 1024 * 1024
 """Octets of a process: the stacks of 500 connections, and as much as `clock` lets it hold."""
@@ -31,7 +32,7 @@ def limit(octets: int = LIMIT) -> None:
 def small_stacks() -> None:
     """Make the stacks of later threads small, libmilter's too."""
     with suppress(AttributeError):
-        library = ctypes.CDLL(None)
+        library = _open_library()
         attributes = ctypes.create_string_buffer(_ATTRIBUTES)
         library.pthread_attr_init(attributes)
         library.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_STACK))
@@ -44,7 +45,7 @@ def give_back() -> None:
     By itself it would keep a heap for each thread, and all that one large message ever took.
     """
     with suppress(AttributeError):
-        library = ctypes.CDLL(None)
+        library = _open_library()
         for option, value in _MALLOC:
             library.mallopt(option, value)
 
@@ -56,4 +57,10 @@ def trim() -> None:
     Python waits for it. Where no memory is left even to ask, the next one does: who asks must live.
     """
     with suppress(AttributeError, MemoryError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
+        _open_library().malloc_trim(0)
+
+
+@cache
+def _open_library() -> ctypes.CDLL:
+    """Open the C library, once: each time makes a type, which waits for the garbage collector."""
+    return ctypes.CDLL(None)

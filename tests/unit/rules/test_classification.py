@@ -30,8 +30,8 @@ from conversation_tracker.core.model.conversation import Conversation
 from conversation_tracker.core.model.first_pass import FirstPass
 from conversation_tracker.core.model.first_pass import sign as sign
 from conversation_tracker.core.model.message import Message, Recipient
+from conversation_tracker.core.reports import report
 from conversation_tracker.core.reports.bounce import Delivery
-from conversation_tracker.core.rules import classification
 from conversation_tracker.core.rules.classification import (
     BounceReport,
     Complaint,
@@ -207,10 +207,8 @@ def test_the_table_leads_to_every_kind() -> None:
 
 def test_a_message_is_read_once_and_only_where_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mail of others is not looked into, and no report is read twice."""
-    read, seen = classification.read_report, []
-    monkeypatch.setattr(
-        classification, "read_report", lambda given: seen.append(given) or read(given)
-    )
+    read, seen = report.read_report, []
+    monkeypatch.setattr(report, "read_report", lambda given: seen.append(given) or read(given))
     for given, expected in MESSAGES:
         seen.clear()
         classify(given, known(given))

@@ -9,7 +9,7 @@ Pure: the rules are here, `milter.paths.reports` asks the database.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from conversation_tracker.core.model.conversation import Conversation, Participant
 from conversation_tracker.core.model.message import Message
@@ -22,9 +22,11 @@ from conversation_tracker.core.model.plan import (
     Plan,
     ReplaceBody,
 )
-from conversation_tracker.core.reports import notice, redaction
-from conversation_tracker.core.reports.report import Report
 from conversation_tracker.core.views.view import View
+
+if TYPE_CHECKING:
+    from conversation_tracker.core.reports.notice import Notice
+    from conversation_tracker.core.reports.report import Report
 
 State = Literal["bounced", "delayed", "sent"]
 
@@ -71,7 +73,7 @@ class Mark:
     reason: str
 
 
-def mark(delivery: Delivery, report: Report) -> Mark | None:
+def mark(delivery: Delivery, report: "Report") -> Mark | None:
     """Return how a report marks its delivery.
 
     Args:
@@ -88,13 +90,13 @@ def mark(delivery: Delivery, report: Report) -> Mark | None:
     return Mark(state, *redact_reason(delivery, report.status, report.diagnostic))
 
 
-def is_forwarded(report: Report) -> bool:
+def is_forwarded(report: "Report") -> bool:
     """Return whether what came to a bounce address is mail for the sender rather than a report."""
     return report.kind in ("automatic", "receipt", "other")
 
 
 def notify_sender(
-    message: Message, delivery: Delivery, report: Report, now: datetime, token: str
+    message: Message, delivery: Delivery, report: "Report", now: datetime, token: str
 ) -> Plan:
     """Turn a report of failure into our own notice to the sender.
 
@@ -109,6 +111,8 @@ def notify_sender(
         A plan that replaces the whole message; it discards it where nobody is to be informed: the
         message came with the null sender (RFC 5321 section 4.5.5), or its sender is gone.
     """
+    from conversation_tracker.core.reports import notice  # few messages need it
+
     conversation = delivery.conversation
     failed = conversation.find_by_token(delivery.recipient)
     to = conversation.find_by_token(delivery.return_path) if delivery.return_path else None
@@ -132,7 +136,7 @@ def notify_sender(
     return Plan(edits=tuple(_replace_message(message, own, to)))
 
 
-def _replace_message(message: Message, own: notice.Notice, to: Participant) -> Iterator[Edit]:
+def _replace_message(message: Message, own: "Notice", to: Participant) -> Iterator[Edit]:
     counts: dict[bytes, int] = {}
     deletions = []
     for header in message.headers:
@@ -158,6 +162,8 @@ def redact_reason(delivery: Delivery, status: str, said: str) -> tuple[str, str]
         The status, "" if it is none, and the words. Where the recipient's address is gone, nothing
         could be masked: no words.
     """
+    from conversation_tracker.core.reports import redaction  # few messages need it
+
     recipient = delivery.conversation.find_by_token(delivery.recipient)
     if recipient is None or recipient.address is None:
         return redaction.clean_status(status), ""

@@ -6,6 +6,7 @@ docs/flow.md. Pure. What takes too long raises Overdue.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from conversation_tracker.core.model import replies
 from conversation_tracker.core.model.address import needs_smtputf8
@@ -17,11 +18,13 @@ from conversation_tracker.core.model.message import PASS, Message
 from conversation_tracker.core.model.replies import Reply
 from conversation_tracker.core.model.store import Store
 from conversation_tracker.core.reports.bounce import Delivery, is_forwarded
-from conversation_tracker.core.reports.report import Report, read_report
 from conversation_tracker.core.rules import postmaster, redirect
 from conversation_tracker.core.rules.loop import find_refusal
 from conversation_tracker.core.rules.own_mail import drop_false_trust, find_own_store
 from conversation_tracker.core.rules.returning import is_returned
+
+if TYPE_CHECKING:
+    from conversation_tracker.core.reports.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class BounceReport:
 
     message: Message
     delivery: Delivery
-    report: Report
+    report: "Report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class MisdirectedReport:
 
     message: Message
     conversation: Conversation
-    report: Report
+    report: "Report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +259,7 @@ def _classify_returned(
     message: Message, delivery: Delivery, alias_domains: Collection[str]
 ) -> Kind:
     """Decide what came to a bounce address; what is no report goes to the author's alias."""
-    report = read_report(message)
+    report = _read_report(message)
     if not message.null and not _answers_automatically(message, report):
         return Unacceptable(message, replies.NOT_A_REPORT, {})
     complaint = report.kind == "abuse"
@@ -281,7 +284,13 @@ def _classify_returned(
     return Complaint(message, conversations) if complaint else OrderMail(message, conversations)
 
 
-def _answers_automatically(message: Message, report: Report) -> bool:
+def _read_report(message: Message) -> "Report":
+    from conversation_tracker.core.reports.report import read_report  # few messages need it
+
+    return read_report(message)
+
+
+def _answers_automatically(message: Message, report: "Report") -> bool:
     """Whether a program answered a delivery; a delivery report has the null sender."""
     if report.kind == "receipt":
         return True
@@ -300,7 +309,7 @@ def _classify_report(message: Message, known: Lookups, own: Store | None) -> Kin
     declared = b"report" in (message.first(b"content-type") or b"").lower()  # RFC 6522
     if not declared and not message.null:
         return None
-    report = read_report(message)
+    report = _read_report(message)
     aliases = all(each.token is not None for each in message.recipients)
     if declared and aliases and own is None and report.kind == "abuse":
         return Complaint(message, known.conversations)

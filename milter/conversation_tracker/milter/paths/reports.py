@@ -4,13 +4,13 @@ The report itself goes no further: it holds a real address. Raises DatabaseUnava
 """
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from conversation_tracker.base.random_token import make_token
 from conversation_tracker.core.model.message import Message
 from conversation_tracker.core.model.plan import Plan
 from conversation_tracker.core.reports import bounce
 from conversation_tracker.core.reports.bounce import Delivery
-from conversation_tracker.core.reports.report import Report
 from conversation_tracker.core.rules import planning
 from conversation_tracker.core.rules.classification import (
     BounceReport,
@@ -21,6 +21,9 @@ from conversation_tracker.core.rules.classification import (
 from conversation_tracker.core.views import copies
 from conversation_tracker.milter.paths.context import Context
 from conversation_tracker.milter.paths.outcome import Outcome
+
+if TYPE_CHECKING:
+    from conversation_tracker.core.reports.report import Report
 
 
 def take_bounce_report(returned: BounceReport, context: Context) -> Outcome:
@@ -61,7 +64,7 @@ def split_report(shared: SharedReport, _context: Context) -> Outcome:
     return Outcome(Plan(edits=tuple(copies.edit_for_splitter(shared.message))), what="split")
 
 
-def _mark(context: Context, message: Message, delivery: Delivery, report: Report) -> Plan:
+def _mark(context: Context, message: Message, delivery: Delivery, report: "Report") -> Plan:
     """Mark a delivery, and return the plan; only a new failure notifies anybody."""
     mark = bounce.mark(delivery, report)
     if mark is None or not context.database.mark(delivery.bounce, mark, message.digest):

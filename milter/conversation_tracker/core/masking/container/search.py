@@ -37,7 +37,7 @@ from conversation_tracker.core.masking.container.budget import (
     MAX_TEXT,
     Unpacking,
 )
-from conversation_tracker.core.masking.container.document import pdf, pdf_fonts, pdf_page
+from conversation_tracker.core.masking.container.document import pdf
 from conversation_tracker.core.masking.container.lempel_ziv import lz_blocks, lzw
 from conversation_tracker.core.masking.text import obfuscated
 from conversation_tracker.core.syntax import charset
@@ -226,6 +226,9 @@ class _Search:
         return False
 
     def _search_pages(self, contents: Iterable[Octets]) -> bool:
+        # Few messages need these.
+        from conversation_tracker.core.masking.container.document import pdf_fonts, pdf_page
+
         pages = pdf_fonts.Pages()
         for content in contents:
             self._unpacking.limits.check()

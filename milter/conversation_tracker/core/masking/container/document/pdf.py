@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from conversation_tracker.core.base.octets import Octets, iter_windows
 from conversation_tracker.core.masking.container import compressed, decompressing
 from conversation_tracker.core.masking.container.budget import Unpacking
-from conversation_tracker.core.masking.container.document import pdf_encryption, pdf_filters
 
 _MAGIC = b"%PDF-"
 _NEAR = 1024  # octets that may stand before a file's first
@@ -33,6 +32,9 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
     Last come the objects between them, if strings stand there that do not show as octets, as of
     who wrote it (section 14.3.3), or all if they were encrypted.
     """
+    # Few messages need these.
+    from conversation_tracker.core.masking.container.document import pdf_encryption, pdf_filters
+
     key = pdf_encryption.find_key(data)
     if key is not None:
         data = unpacking.keep(pdf_encryption.decrypt(data, key, unpacking.limits.check))
