@@ -221,18 +221,17 @@ def apply_edits(message: Message, edits: Iterable[Edit]) -> tuple[list[Header], 
     places: dict[bytes, list[int]] = {}
     for place, header in enumerate(message.headers):
         places.setdefault(header.key, []).append(place)
-    for edit in edits:
-        match edit:
-            case ChangeHeader(name, index, value):
-                same = places[name.lower()]
-                headers[same[index - 1]] = Header(name, value) if value else None
-                if not value:
-                    del same[index - 1]
-            case AddHeader(name, value):
-                places.setdefault(name.lower(), []).append(len(headers))
-                headers.append(Header(name, value))
-            case ReplaceBody(new):
-                body = new
+    for edit in edits:  # not by match, which asks the class for the names of all that it holds
+        if isinstance(edit, ChangeHeader):
+            same, number = places[edit.name.lower()], edit.index - 1
+            headers[same[number]] = Header(edit.name, edit.value) if edit.value else None
+            if not edit.value:
+                del same[number]
+        elif isinstance(edit, AddHeader):
+            places.setdefault(edit.name.lower(), []).append(len(headers))
+            headers.append(Header(edit.name, edit.value))
+        elif isinstance(edit, ReplaceBody):
+            body = edit.body
     return [header for header in headers if header is not None], body
 
 
