@@ -108,7 +108,7 @@ def decode_words(value: bytes, check: Callable[[], None] = no_limit) -> str:
     """
     if _SIMPLE.fullmatch(value) and b"=?" not in value:
         return value.decode("ascii")
-    return "".join(unit.text for unit in cut_units(value, 0, len(value), check))
+    return "".join([unit.text for unit in cut_units(value, 0, len(value), check)])
 
 
 def decode_otherwise(word: re.Match[bytes]) -> Iterator[tuple[str, str]]:

@@ -93,8 +93,10 @@ def _parse(value: bytes, check: Callable[[], None]) -> tuple[str, tuple[Paramete
             continued.setdefault(piece.name, []).append(piece)
         else:
             found.append(_read_plain(piece))
-    found.extend(_join_pieces(name, pieces) for name, pieces in continued.items())
-    return main, tuple(sorted(found, key=lambda parameter: parameter.spans))
+    if continued:
+        found.extend(_join_pieces(name, pieces) for name, pieces in continued.items())
+        found.sort(key=lambda parameter: parameter.spans)
+    return main, tuple(found)
 
 
 def get_value(parameters: tuple[Parameter, ...], name: str) -> str:
@@ -176,11 +178,17 @@ def _find_pieces(value: bytes, position: int) -> Iterator[_Piece]:
                 return
             continue
         position = match.end()
-        name = _NAME.fullmatch(match[1].lower())
-        if name is not None:
-            raw, end = _unquote(name[1], match[2]), match.start(2) + len(match[2].rstrip())
-            index = int(name[2]) if name[2] else 0 if name[3] else -1
-            yield _Piece(name[1], index, bool(name[3]), raw, match.start(1), end)
+        name, number, encoded = _read_name(match[1].lower())
+        raw, end = _unquote(name, match[2]), match.start(2) + len(match[2].rstrip())
+        yield _Piece(name, number, encoded, raw, match.start(1), end)
+
+
+def _read_name(written: bytes) -> tuple[bytes, int, bool]:
+    """Read what RFC 2231 appends to a name: a piece's number, -1 for none; and if it is encoded."""
+    name = _NAME.fullmatch(written) if b"*" in written else None
+    if name is None:
+        return written, -1, False
+    return name[1], int(name[2]) if name[2] else 0 if name[3] else -1, bool(name[3])
 
 
 def _unquote(name: bytes, written: bytes) -> bytes:
