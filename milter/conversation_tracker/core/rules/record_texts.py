@@ -52,7 +52,12 @@ class RecordTexts(NamedTuple):
 
 
 def mask_texts(
-    view: View, message: Message, kept: Sequence[Header], body: Octets, scanner: Scanner
+    view: View,
+    message: Message,
+    kept: Sequence[Header],
+    body: Octets,
+    scanner: Scanner,
+    name: str,
 ) -> RecordTexts:
     """Return a record's texts.
 
@@ -62,24 +67,31 @@ def mask_texts(
         kept: the header fields that are kept of it, masked.
         body: the body that is kept of it, masked.
         scanner: looks for everybody who takes part.
+        name: what `mask_author_name` gave, as it is asked for while the fields are masked.
 
     Raises:
         TooComplex: the message's structure is over the limits.
     """
     what = _Kept(message, kept, body)
-    texts = _mask_texts(view, message, what)
+    texts = _mask_texts(view, message, what, name)
     if _leaks(texts, scanner):
         thorough = view if view.thorough else view.without(view.condemned)
-        texts = _blank_leaks(_mask_texts(thorough, message, what), scanner)
+        name = mask_author_name(thorough, message)
+        texts = _blank_leaks(_mask_texts(thorough, message, what, name), scanner)
     name, identifier, subject, words, *files = texts
     return RecordTexts(name, identifier, subject, words, tuple(files))
 
 
-def _mask_texts(view: View, message: Message, kept: "_Kept") -> list[str]:
+def _mask_texts(view: View, message: Message, kept: "_Kept", name: str) -> list[str]:
+    subject, identifier = message.first(b"subject") or b"", message.first(b"message-id") or b""
     return [
-        mask_author_name(view, message),
-        _find_message_id(view, message),
-        mask_subject(view, message),
+        name,
+        decode_words(identifier).strip()[:_IDENTIFIER]
+        if kept.shows(b"message-id", identifier, view)
+        else _find_message_id(view, message),
+        decode_words(subject)[:_SUBJECT]
+        if kept.shows(b"subject", subject, view)
+        else mask_subject(view, message),
         _find_first_words(view, message, kept),
         *_find_file_names(view, message, kept),
     ]
@@ -193,6 +205,15 @@ class _Kept:
     def __init__(self, message: Message, fields: Sequence[Header], body: Octets) -> None:
         self.body = body
         self._message, self._fields = message, fields
+
+    def shows(self, key: bytes, value: bytes, view: View) -> bool:
+        """Return whether a field is kept as it came, so that its text names nobody either.
+
+        But for encoded words, whose text may be such again, and where no cheap test is believed.
+        """
+        if view.thorough or b"=?" in value:
+            return False
+        return any(each.key == key and each.value is value for each in self._fields)
 
     @cached_property
     def part(self) -> message_body.Part | None:

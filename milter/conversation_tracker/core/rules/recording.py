@@ -94,9 +94,9 @@ def make_record(
     """
     view = View(conversation, None, alias_domains=alias_domains, limits=message.limits)
     shown = view.open_signature(message)
-    kept, body, view = _mask_message(shown, view, scanner, author)
+    kept, body, view, name = _mask_message(shown, view, scanner, author)
     content = _Content(
-        *mask_texts(view, shown, kept, body, scanner),
+        *mask_texts(view, shown, kept, body, scanner, name),
         raw=render(kept, body, message.limits),
         identifiers=_identifiers(message, conversation),
         notes=_make_notes(message, shown, view, body),
@@ -233,35 +233,39 @@ def invited(message: Message) -> list[str]:
 
 def _mask_message(
     message: Message, view: View, scanner: Scanner, author: Participant
-) -> tuple[tuple[Header, ...], Octets, View]:
+) -> tuple[tuple[Header, ...], Octets, View, str]:
     """Return what is kept of the message itself, masked, without what could not be; and the view.
 
-    The author's display name is kept once, as the record's sender_name, so that it can be erased;
-    beside another address of theirs it would stay. The view leaves out what the scan wants removed.
+    The author's display name, which comes last, is kept once, as the record's sender_name, so that
+    it can be erased; beside another address of theirs it would stay. The view leaves out what the
+    scan wants removed.
     """
-    kept = _keep_fields(message, view, author)
+    kept, name = _keep_fields(message, view, author)
     try:
         headers, body, hits = _masked(kept, message, view, scanner)
         if hits:
             if _are_inside(hits):
                 view = view.without(find_leaking_parts(message, view, scanner))
-            kept = _keep_fields(message, view.without(view.condemned), author)
+            kept, name = _keep_fields(message, view.without(view.condemned), author)
             headers, body, hits = _masked(kept, message, view, scanner)
-        return *_remove_leaks(headers, body, hits, view, scanner), view
+        return *_remove_leaks(headers, body, hits, view, scanner), view, name
     except message_body.Unmaskable:
-        return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT, view
+        return tuple(h for h in kept if not h.key.startswith(b"content-")), _NOT_KEPT, view, name
 
 
-def _keep_fields(message: Message, view: View, author: Participant) -> tuple[Header, ...]:
-    """Return the header fields that are kept, masked."""
+def _keep_fields(
+    message: Message, view: View, author: Participant
+) -> tuple[tuple[Header, ...], str]:
+    """Return the header fields that are kept, masked, without the author's name; and that."""
     values = view.headers(message, protected=True)
     alias = f"{author.token}@{view.conversation.order.alias_domain}"
-    name = mask_author_name(view, message)
-    return tuple(
+    name = mask_author_name(view, message)  # what is hidden in the fields is known by now
+    fields = [
         header.change(remove_name(value, alias, name) if header.key in ADDRESS_HEADERS else value)
         for header, value in zip(message.headers, values, strict=True)
         if value is not None
-    )
+    ]
+    return tuple(fields), name
 
 
 def _masked(

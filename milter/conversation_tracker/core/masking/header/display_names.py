@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from conversation_tracker.core.model.address import Mailbox, find_mailboxes
 from conversation_tracker.core.syntax.encoded_words import clean, encode_words
@@ -24,16 +25,19 @@ def remove_name(value: bytes, address: str, name: str = "") -> bytes:
     """
     boxes = [box for box in find_mailboxes(value) if box.address is not None]
     words = _sort_words(name)
-    gone = [str(box.address) == address or bool(words & _sort_words(box.name)) for box in boxes]
+    gone = [
+        str(box.address) == address or (bool(words) and words == _sort_words(box.name))
+        for box in boxes
+    ]
     if not any(gone):
         return value
     return b",\n ".join(_write_mailboxes(boxes, gone))
 
 
-def _sort_words(name: str) -> set[str]:
-    """Return a name in any order of its words, if it has any."""
-    words = sorted(_WORD.findall(name.casefold()))
-    return {" ".join(words)} if words else set()
+@lru_cache(maxsize=64)
+def _sort_words(name: str) -> str:
+    """Return a name in any order of its words; "" if it has none."""
+    return " ".join(sorted(_WORD.findall(name.casefold())))
 
 
 def _write_mailboxes(boxes: list[Mailbox], gone: list[bool]) -> Iterator[bytes]:
