@@ -81,50 +81,57 @@ class _Format:
         open: gives what is in it.
         nests: it counts as one of the archives that may lie inside each other.
         pages: what is in it are pages, and no files.
+        magic: how each such file begins, and no other; empty where more than that tells it.
     """
 
     is_one: Callable[[Octets], bool]
     open: Callable[[Octets, Unpacking], Iterator[Octets]]
     nests: bool = True
     pages: bool = False
+    magic: bytes = b""
 
 
-def _match_beginning(magic: bytes | tuple[bytes, ...]) -> Callable[[Octets], bool]:
-    return lambda data: data.startswith(magic)
+def _begin_with(
+    magic: bytes, open: Callable[[Octets, Unpacking], Iterator[Octets]], *, nests: bool = True
+) -> _Format:
+    return _Format(lambda data: data.startswith(magic), open, nests, magic=magic)
 
 
 _FORMATS = (
     _Format(zip_file.is_zip, zip_file.open_zip),
     _Format(pdf.is_pdf, pdf.open_pdf, pages=True),
-    _Format(_match_beginning(compressed.GZIP), compressed.open_gzip, nests=False),
+    _begin_with(compressed.GZIP, compressed.open_gzip, nests=False),
     _Format(
         lambda data: compressed.BZIP2.match(data) is not None, compressed.open_bzip2, nests=False
     ),
-    _Format(_match_beginning(compressed.XZ), compressed.open_xz, nests=False),
+    _begin_with(compressed.XZ, compressed.open_xz, nests=False),
     _Format(
         lambda data: compressed.ZSTANDARD.match(data) is not None,
         compressed.open_zstandard,
         nests=False,
     ),
     _Format(lz_blocks.is_lz4, lz_blocks.open_lz4, nests=False),
-    _Format(_match_beginning(lzw.COMPRESS), lzw.open_compress, nests=False),
+    _begin_with(lzw.COMPRESS, lzw.open_compress, nests=False),
     _Format(compressed.is_lzma, compressed.open_lzma, nests=False),
-    _Format(_match_beginning(compressed.LZIP), compressed.open_lzip, nests=False),
+    _begin_with(compressed.LZIP, compressed.open_lzip, nests=False),
     _Format(tar.is_tar, tar.open_tar),
-    _Format(_match_beginning(tar.AR), tar.open_ar),
-    _Format(_match_beginning(seven_zip.MAGIC), seven_zip.open_7z),
-    _Format(_match_beginning(compound.MAGIC), compound.open_compound),
-    _Format(_match_beginning(cabinet.MAGIC), cabinet.open_cabinet),
+    _begin_with(tar.AR, tar.open_ar),
+    _begin_with(seven_zip.MAGIC, seven_zip.open_7z),
+    _begin_with(compound.MAGIC, compound.open_compound),
+    _begin_with(cabinet.MAGIC, cabinet.open_cabinet),
 )
 """Files that are known for sure by their octets, whatever their type and name say."""
 
+_MAGIC = (sqlite.MAGIC, *(each.magic for each in _FORMATS if each.magic))
+_TOLD_BY_MORE = tuple(each.is_one for each in _FORMATS if not each.magic)
+
 _INNER = (
-    _Format(_match_beginning(tnef.MAGIC), tnef.open_tnef),
+    _begin_with(tnef.MAGIC, tnef.open_tnef),
     _Format(outlook.is_compressed_rtf, outlook.open_compressed_rtf, nests=False),
     _Format(compressed.is_zlib, compressed.open_zlib, nests=False),
     _Format(lz_blocks.is_snappy, lz_blocks.open_snappy, nests=False),
     _Format(message_file.is_letter, message_file.open_letter),
-    _Format(_match_beginning(png.MAGIC), png.open_png, nests=False),
+    _begin_with(png.MAGIC, png.open_png, nests=False),
     _Format(openpgp.is_message, openpgp.open_message, nests=False),
     _Format(uuencoded.holds_file, uuencoded.open_files),
     _Format(written_files.may_stand_in, written_files.open_files),
@@ -141,7 +148,7 @@ def is_container(data: Octets) -> bool:
     Args:
         data: the content of a part, without its transfer encoding.
     """
-    return data.startswith(sqlite.MAGIC) or any(each.is_one(data) for each in _FORMATS)
+    return data.startswith(_MAGIC) or any(is_one(data) for is_one in _TOLD_BY_MORE)
 
 
 def is_no_text(data: Octets) -> bool:
