@@ -155,9 +155,7 @@ class Masker(Mask):
             if not at:
                 raise ValueError("a key is no address")
             for spelled in domain_spellings(domain):
-                known = domains.get(spelled)
-                if known is None:
-                    known = domains[spelled] = Domain(spelled)
+                known = domains.get(spelled) or domains.setdefault(spelled, Domain(spelled))
                 for each in spellings_of(local):
                     known.locals.setdefault(each, replacement)
                 if "\\" in local:  # as in a comment, where pairs have been read already
@@ -180,7 +178,7 @@ class Masker(Mask):
 
     def __call__(self, text: str) -> str:
         """Return the text with every known address replaced; the same object if there is none."""
-        if not self._domains and not self._watched:
+        if self._is_clear(text):
             return text
         # What two addresses share is the first one's; then the other's may stand alone.
         for _ in range(_TURNS):
@@ -188,6 +186,12 @@ class Masker(Mask):
             if whole:
                 break
         return text
+
+    def _is_clear(self, text: str) -> bool:
+        """Return, cheaply, whether a text in ASCII has none of the domains, as most have not."""
+        if self._together is not None or not text.isascii():
+            return False
+        return not any(map(text.lower().__contains__, self._alone))
 
     def _replace_once(self, text: str) -> tuple[str, bool]:
         """Replace the addresses that do not overlap one before them; say whether these are all."""
