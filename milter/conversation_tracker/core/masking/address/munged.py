@@ -18,6 +18,7 @@ from conversation_tracker.core.masking.address.address_forms import EXTENSION
 from conversation_tracker.core.masking.address.munged_places import (
     BEFORE,
     KnownAddresses,
+    Places,
     iter_places,
 )
 from conversation_tracker.core.masking.address.munged_words import (
@@ -82,9 +83,12 @@ def find_munged(low: str, known: KnownAddresses) -> Iterator[MungedAddress]:
                     yield found
 
 
-def may_hold_munged(low: str, known: KnownAddresses) -> bool:
-    """Return, cheaply, whether a lower-cased text may hold such an address."""
-    return next(iter_places(low, known), None) is not None
+def may_hold_munged(low: str, known: KnownAddresses, places: Places | None = None) -> bool:
+    """Return, cheaply, whether a lower-cased text may hold such an address.
+
+    Arguments as for `munged_places.iter_places`.
+    """
+    return next(iter_places(low, known, places), None) is not None
 
 
 def _choose_tokens(low: str, start: int, end: int) -> Iterator[re.Pattern[str]]:

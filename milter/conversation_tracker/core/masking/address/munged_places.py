@@ -81,19 +81,21 @@ _ENDED_AT_DOT = re.compile(r"[,)]|\Z")
 _TIGHT = re.compile(rf"(?:\+[a-z0-9.+]*[a-z0-9])?[.\u3002\uff0e]*[{SIGNS}]")
 
 
-def iter_places(low: str, known: KnownAddresses) -> Iterator[int]:
+def iter_places(low: str, known: KnownAddresses, places: "Places | None" = None) -> Iterator[int]:
     """Yield the places where a domain may begin behind something like an at sign.
 
     Args:
         low: a lower-cased text, with what stands in clear masked already.
         known: the addresses that are looked for.
+        places: what is known of this text already.
     """
-    places = Places(low, known)
+    places = places or Places(low, known)
     if len(known.labels) > _MANY:
         yield from places.iter_by_ends()
         return
     for label, names in known.labels.items():
-        if label not in low:  # which costs half of what `find` does
+        # Which costs half of what `find` does.
+        if label not in low or not places.may_hold_end(names):
             continue
         for at in places.iter_label(label, names):
             if places.may_begin(at, names):
@@ -113,6 +115,18 @@ class Places:
         self._known = known
         self._joined: dict[tuple[int, bool], dict[int, list[_End]]] = {}
         self._tagged: dict[int, frozenset[int]] = {}  # what is joined to what begins with a plus
+        self._may_hold: dict[bool, bool] = {}
+        self._not_apart: set[int] = set()  # where `may_be_apart` was asked, and it is not
+
+    def may_hold_end(self, names: Sequence[str]) -> bool:
+        """Return, at one look, whether an end of a local part at one of the domains is anywhere."""
+        dotted = _is_dotted(names)
+        found = self._may_hold.get(dotted)
+        if found is None:
+            known = self._known.dotted_endings if dotted else self._known.endings
+            found = len(known) > _FEW or any(map(self._low.__contains__, known))
+            self._may_hold[dotted] = found
+        return found
 
     def iter_label(self, label: str, names: Sequence[str]) -> Iterator[int]:
         """Yield the places of a label, in order; of a frequent one, those behind known local parts.
@@ -158,7 +172,7 @@ class Places:
             at: where the first label of the domains stands.
             names: the domains.
         """
-        if not self._may_stand(at, names):
+        if at in self._not_apart or not self._may_stand(at, names):
             return False
         if LABEL_APART.match(self._low, at + names[0].index(".")) is not None:
             return False
@@ -169,9 +183,12 @@ class Places:
 
     def may_be_apart(self, at: int, names: Sequence[str]) -> bool:
         """Return the same for a domain that may go on in any way."""
-        return self._may_stand(at, names) and any(
+        found = self._may_stand(at, names) and any(
             self._may_end(end, at, names) for end in self._find_ends(at, dotted=_is_dotted(names))
         )
+        if not found:
+            self._not_apart.add(at)
+        return found
 
     def _may_stand(self, at: int, names: Sequence[str]) -> bool:
         """Return, at one look, whether a word begins in a place that no other one goes on in."""

@@ -7,8 +7,8 @@ find, where nothing does that stands in clear. Nothing here raises.
 import re
 from collections.abc import Iterator, Mapping
 
-from conversation_tracker.core.masking.address import munged_places
 from conversation_tracker.core.masking.address.mask import Masker
+from conversation_tracker.core.masking.address.munged_places import Places
 from conversation_tracker.core.masking.address.reading import Reading
 from conversation_tracker.core.masking.text import (
     cloudflare,
@@ -83,18 +83,24 @@ def is_tagged(low: str) -> bool:
     return signs and _TAGGED.search(low) is not None
 
 
-def is_deep(low: str, finder: Masker) -> bool:
-    """Return, cheaply, whether a lower-cased text has escapes that were not looked behind."""
-    return composed_characters.holds_composed(low) or is_escaped(low, finder)
+def is_deep(low: str, finder: Masker, places: Places | None = None) -> bool:
+    """Return, cheaply, whether a lower-cased text has escapes that were not looked behind.
+
+    Args:
+        low: the text.
+        finder: knows whom to look for.
+        places: what is known of the places in this text; more is, afterwards.
+    """
+    return composed_characters.holds_composed(low) or is_escaped(low, finder, places)
 
 
-def is_escaped(low: str, finder: Masker) -> bool:
+def is_escaped(low: str, finder: Masker, places: Places | None = None) -> bool:
     """Return the same of escapes that are written in ASCII."""
     if _holds_one(low, _SIGNS_OF_MORE):
         return True
     if gateway_links.SIGN in low and _hides_in_links(low, finder):
         return True
-    return _is_escaped_near(low, finder)
+    return _is_escaped_near(low, finder, places)
 
 
 def _holds_one(low: str, signs: _Signs) -> bool:
@@ -172,32 +178,45 @@ def _may_be_utf_8(low: str, labels: Labels) -> bool:
     return "%" in low and _PERCENT_UTF_8.search(low) is not None and _has_wide_addresses(labels)
 
 
-def _is_escaped_near(low: str, finder: Masker) -> bool:
+def _is_escaped_near(low: str, finder: Masker, places: Places | None) -> bool:
     if _may_be_utf_8(low, finder.labels):
         return True
-    return next(_iter_escaped_near(low, finder), None) is not None
+    return next(_iter_escaped_near(low, finder, places), None) is not None
 
 
-def _iter_escaped_near(low: str, finder: Masker) -> Iterator[int]:
+def _iter_escaped_near(low: str, finder: Masker, places: Places | None = None) -> Iterator[int]:
     """Yield where a label stands with escapes before it, or near to it and an address in words."""
     labels = finder.labels
     if not any(sign in low for sign in _SIGNS_OF_ESCAPES):
         return
-    dotted = "2e" in low
-    places = munged_places.Places(low, finder)
+    letters, dots = "%" in low or "&" in low, "2e" in low
+    places = places or Places(low, finder)
     for label, names in labels.items():
         if label not in low:  # which costs half of what `find` does
             continue
+        apart = places.may_hold_end(names)
         at = low.find(label, 1)
         while at >= 0:
-            near = low[max(0, at - _AROUND) : at + _AROUND]
             if (
                 low.endswith(_ENDS_OF_ESCAPES, 0, at)
-                or low[max(0, at - 3) : at - 2] == "%"
                 or (low[at - 1] in _BESIDE_SIGNS and _ends_in_sign(low[max(0, at - _NEAR) : at]))
-                or (dotted and _ESCAPED_DOT.search(near) is not None)
-                or (("%" in near or "&" in near) and _ESCAPED_LETTER.search(near) is not None)
-                or (places.may_be_apart(at, names) and _SIGN_OF_ESCAPE.search(near) is not None)
+                or ((letters or dots) and _is_escaped_around(low, at))
+                or (apart and places.may_be_apart(at, names) and _holds_sign(low, at))
             ):
                 yield at
             at = low.find(label, at + 1)
+
+
+def _is_escaped_around(low: str, at: int) -> bool:
+    """Return whether letters or dots beside a label may be escaped."""
+    near = low[max(0, at - _AROUND) : at + _AROUND]
+    return (
+        low[max(0, at - 3) : at - 2] == "%"
+        or ("2e" in near and _ESCAPED_DOT.search(near) is not None)
+        or (("%" in near or "&" in near) and _ESCAPED_LETTER.search(near) is not None)
+    )
+
+
+def _holds_sign(low: str, at: int) -> bool:
+    """Return whether a sign of an escape stands beside a label."""
+    return _SIGN_OF_ESCAPE.search(low, max(0, at - _AROUND), at + _AROUND) is not None

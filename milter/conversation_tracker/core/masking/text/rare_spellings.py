@@ -15,6 +15,7 @@ from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.masking.address import munged, quote_marks
 from conversation_tracker.core.masking.address.leave_out import leave_out_clear
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask, Masker
+from conversation_tracker.core.masking.address.munged_places import Places
 from conversation_tracker.core.masking.address.reading import Reading
 from conversation_tracker.core.masking.text import (
     cloudflare,
@@ -44,16 +45,17 @@ def may_hide(data: bytes, mask: Mask) -> bool:
     if mask.thorough:
         return True
     low = leave_out_clear(lower_case(data.decode("utf-8", "replace")), finder.keys)
+    places = Places(low, finder)
     if data.translate(None, _ORDINARY) and (
-        escape_signs.is_deep(low, finder) or escape_signs.is_tagged(low)
+        escape_signs.is_deep(low, finder, places) or escape_signs.is_tagged(low)
     ):
         return True
-    return _may_be_spelled(low, finder)
+    return _may_be_spelled(low, finder, places)
 
 
-def _may_be_spelled(low: str, finder: Masker) -> bool:
+def _may_be_spelled(low: str, finder: Masker, places: Places) -> bool:
     """Return, cheaply, whether somebody may stand in a text without its being escaped."""
-    return quote_marks.may_hold_marked(low, finder) or munged.may_hold_munged(low, finder)
+    return quote_marks.may_hold_marked(low, finder) or munged.may_hold_munged(low, finder, places)
 
 
 def is_escaped(data: bytes, mask: Mask, *, tagged: bool) -> bool:
@@ -98,9 +100,10 @@ def mask_readings(text: str, mask: Mask, *, tagged: bool = True) -> str:
         low = lower_case(text)
     if mask.thorough:
         return _mask_readings(text, finder, tagged=tagged, thorough=True)
-    deep = escape_signs.is_deep(low, finder)
+    places = Places(low, finder)
+    deep = escape_signs.is_deep(low, finder, places)
     tags = tagged and escape_signs.is_tagged(low)
-    if not (deep or tags or _may_be_spelled(low, finder)):
+    if not (deep or tags or _may_be_spelled(low, finder, places)):
         return text
     return _mask_readings(text, finder, deep=deep, tagged=tagged)
 
