@@ -73,7 +73,8 @@ def test_a_worker_with_fifty_connections_takes_45_mb(uri: str) -> None:
                 list(threads.map(send, range(CONNECTIONS), [kind] * CONNECTIONS))
             # What is free goes back to the system within a second or two.
             processes.until(lambda most=most: read_resident(worker) <= most, 10.0)
-            assert read_resident(worker) <= most, kind
+            taken = read_resident(worker)
+            assert taken <= most, f"{kind}: {taken:.2f} MB"
 
 
 def test_it_starts_within_two_seconds_with_ten_thousand_stores(uri: str) -> None:
