@@ -64,7 +64,7 @@ from conversation_tracker.core.reports import (
 from conversation_tracker.core.rules.authentication import find_verdict
 from conversation_tracker.core.scanning import parts, windows
 from conversation_tracker.core.scanning.scan import Scanner
-from conversation_tracker.core.scanning.text import content_lines, decodings, deep_scan
+from conversation_tracker.core.scanning.text import charsets, content_lines, decodings, deep_scan
 from conversation_tracker.core.syntax import (
     charset,
     control_sequences,
@@ -165,7 +165,7 @@ def _in_charset(label: str) -> Parser:
     def work(data: bytes) -> None:
         charset.decode_text(data, label)
         charset.change_text(data, label, lambda text: text.replace("a", "\u4e00"))
-        list(decodings.read_texts(data, label))
+        list(charsets.read_texts(data, label))
 
     return _octets(work)
 

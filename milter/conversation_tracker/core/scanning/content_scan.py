@@ -23,7 +23,13 @@ from conversation_tracker.core.scanning import (
 )
 from conversation_tracker.core.scanning.hits import Hit
 from conversation_tracker.core.scanning.parts import Declared
-from conversation_tracker.core.scanning.text import content_lines, decodings, lettered, uuencoded
+from conversation_tracker.core.scanning.text import (
+    charsets,
+    content_lines,
+    decodings,
+    lettered,
+    uuencoded,
+)
 from conversation_tracker.core.scanning.text.known_texts import KnownTexts, Span
 from conversation_tracker.core.scanning.text.text_search import SearchContext, TextSearch
 
@@ -35,7 +41,6 @@ SHORT = 4096
 
 _MOST_TEXT = 16 * 1024 * 1024  # octets in the files of a part that are read as text
 _INSIDE = 2  # uuencoded files that lie inside each other
-_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _FILE = " (file)"
 _BETWEEN = ("preamble", "epilogue")
 _QUOTED = re.compile(r"part \d+ [^,]*, ")
@@ -123,7 +128,7 @@ class ContentScan:
         """Return what nobody reads of content."""
         if not data:
             return ""
-        text = next(decodings.read_texts(data, declared.charset))
+        text = next(charsets.read_texts(data, declared.charset))
         if declared.type == "text/html" and text == self._parted[0]:
             rest = hidden_text.extract_from_pieces(*self._parted, self._local)
             if rest is not None:
@@ -132,7 +137,7 @@ class ContentScan:
         return text if doubtful else hidden_text.extract(declared.type, text, self._local)
 
     def _look_text(self, channel: str, declared: Declared, data: bytes, *, folds: bool) -> None:
-        for text in decodings.read_texts(data, declared.charset):
+        for text in charsets.read_texts(data, declared.charset):
             whole = content_lines.unfold(text) if folds else text
             self._look(channel, whole, markup=declared.markup)
             for each in content_lines.read_otherwise(text) if folds else ():
@@ -164,10 +169,10 @@ class ContentScan:
 
     def _look_bytes(self, channel: str, data: bytes, *, folds: bool) -> frozenset[str]:
         """Look at octets; name the charsets of text for which the same would be done."""
-        binary = _CONTROL.search(data) is not None
+        binary = charsets.is_no_text(data)
         if binary:
             self._look_octets(channel, data)
-        for each in decodings.read_texts(data, "") if not binary or decodings.is_text(data) else ():
+        for each in charsets.read_texts(data, "") if not binary or decodings.is_text(data) else ():
             text = content_lines.unfold(each) if folds else each
             for whole in (text, *(content_lines.read_otherwise(each) if folds else ())):
                 self._look(channel, whole, attached=True)
@@ -228,7 +233,7 @@ class ContentScan:
         self._noted = self._noted or noted
         if self.counts_own and (self._own_noted or self._counts):
             between = channel.endswith(_BETWEEN)
-            text = next(decodings.read_texts(field, ""))
+            text = next(charsets.read_texts(field, ""))
             rest = text if between else hidden_text.extract_from_fields(text, self._local)
             if self._text.own_coded and not between:
                 self._text.recount_coded(hidden_text.undo_read_words(text))

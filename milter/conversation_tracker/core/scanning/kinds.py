@@ -7,7 +7,7 @@ import re
 
 from conversation_tracker.core.scanning import beginnings, packets
 from conversation_tracker.core.scanning.parts import Declared
-from conversation_tracker.core.scanning.text import decodings
+from conversation_tracker.core.scanning.text import charsets
 
 UTF_8, ASCII = "utf-8", "ascii"
 CHARSETS = frozenset({UTF_8, ASCII})
@@ -22,8 +22,7 @@ _ENVELOPED = re.compile(
     rb"\x06\x09\*\x86H\x86\xf7\x0d\x01\x07[\3\4\6]"
     rb"|\x06\x0b\*\x86H\x86\xf7\x0d\x01\x09\x10\x01[\x17\x09]"
 )
-_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
-_NEVER_IN_TEXT = bytes(n for n in (*range(32), 127) if n not in b"\t\n\v\f\r\x0e\x0f\x1b")
+_NEVER_IN_TEXT = bytes(n for n in (*range(7), *range(14, 32)) if n not in b"\x0e\x0f\x1b")
 _BEGINNING, _SOME = 1024, 8
 _WIDE = re.compile(r"(?i)utf-?(?:16|32)|ucs-?[24]|unicode")
 
@@ -43,9 +42,9 @@ def name_charset(declared: Declared) -> str:
         return ""
     if declared.markup or declared.delsp:
         return ""
-    if decodings.is_utf_8(declared.charset):
+    if charsets.is_utf_8(declared.charset):
         return UTF_8
-    return ASCII if decodings.keeps_ascii(declared.charset) else ""
+    return ASCII if charsets.keeps_ascii(declared.charset) else ""
 
 
 def is_file(declared: Declared, data: bytes) -> bool:
@@ -60,27 +59,20 @@ def is_file(declared: Declared, data: bytes) -> bool:
     if _IDENTITY.match(declared.type) is not None:
         return False
     if is_textual(declared):
-        if _is_binary(declared, data[:_BEGINNING]):
+        if _is_binary(declared, data):
             return True
         marked = b"\0" in data or b"1AY&SY" in data or data.startswith(beginnings.FILES)
         marked = marked or packets.unpack(data)[0] > 0
-        return marked and _CONTROL.search(data) is not None and beginnings.has_file(data)
-    if b"\x1b$)" in data:  # as ISO-2022-KR begins, which shifts with two of these
-        data = data.translate(None, b"\x0e\x0f")
+        return marked and charsets.is_no_text(data) and beginnings.has_file(data)
     if b"%PDF-" in data[:_BEGINNING] and b" obj" in data:
         return True
-    return data.startswith((b"%PDF", b"!<arch>\n")) or _CONTROL.search(data) is not None
+    return data.startswith((b"%PDF", b"!<arch>\n")) or charsets.is_no_text(data)
 
 
-def _is_binary(declared: Declared, head: bytes) -> bool:
-    """Whether content that begins so is no text, whatever is said of it.
-
-    In text of wide characters, a third of the octets are null; without a label it is a file to
-    masking too where it is not.
-    """
+def _is_binary(declared: Declared, data: bytes) -> bool:
+    """Whether content is no text by the share of control characters, whatever is said of it."""
+    head = data[:_BEGINNING]
     some = len(head) - len(head.translate(None, _NEVER_IN_TEXT))
     if some <= _SOME or some * 20 <= len(head):
         return False
-    if _WIDE.search(declared.charset) is not None:
-        return False
-    return max(head[0::2].count(0), head[1::2].count(0)) * 4 < len(head)
+    return _WIDE.search(declared.charset) is None and charsets.read_wide(data) is None

@@ -4,19 +4,17 @@ Written apart from the masking code. Each costs time linear in the content's siz
 raises.
 """
 
-import re
 from collections.abc import Iterator
 
-from conversation_tracker.core.scanning.text import content_lines, decodings
+from conversation_tracker.core.scanning.text import charsets, content_lines, decodings
 
-_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _HEAD = 1024
 _NO_TEXT = bytes(n if n in b"\t\n\r\x1b" or 32 <= n < 127 else 10 for n in range(256))
 
 
 def begins_as_text(data: bytes) -> bool:
     """Return whether content begins as text does."""
-    return _CONTROL.search(data[:_HEAD]) is None
+    return not charsets.is_no_text(data[:_HEAD])
 
 
 def read_texts(data: bytes) -> Iterator[str]:
@@ -28,9 +26,9 @@ def read_texts(data: bytes) -> Iterator[str]:
     Args:
         data: the content.
     """
-    if _CONTROL.search(data, _HEAD) is not None and not decodings.is_text(data):
+    if charsets.is_no_text(data) and not decodings.is_text(data):
         data = data.translate(_NO_TEXT)
-    for text in decodings.read_texts(data, ""):
+    for text in charsets.read_texts(data, ""):
         yield text
         whole = content_lines.unfold(text)
         if whole != text:  # as in cards and calendars

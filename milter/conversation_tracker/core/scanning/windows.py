@@ -93,7 +93,15 @@ def _find_word_end(held: bytes, at: int) -> int:
     for blank in _BLANKS:
         found = held.rfind(blank, max(0, at - _OVERLAP), at)
         if found >= 0:
-            return found + 1
+            return _end_character(held, found + 1)
+    return at
+
+
+def _end_character(held: bytes, at: int) -> int:
+    """Move a place to the end of a character, if that is one of UTF-16 or UTF-32."""
+    width = 4 if b"\0\0\0" in held[max(0, at - 4) : at + 3] else 2
+    while at % width and held.startswith(b"\0", at):
+        at += 1
     return at
 
 

@@ -34,8 +34,12 @@ _WIDER = {
     "x_sjis": "cp932",
 }
 _WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _BEGINNING = 4096
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffe]")
+_SEEN = bytes((0, 9, 10, 13, *range(0x20, 0x7F)))
+_SHARE = 16  # of the characters of any text, so many are one blank, line end or letter of ASCII
+# Bells, overstrikes, form feeds and sequences are in the logs of terminals and printers.
+_CONTROL = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\ufffe\uffff]")
 _ASCII = bytes(range(0x20, 0x7F))
 _ALL_ASCII = bytes(range(128))
 _LAST = "latin-1"
@@ -68,10 +72,11 @@ def find_codec(data: bytes, label: str) -> str:
     Of what has a null byte beside most letters, UTF-16 or UTF-32 whatever is declared.
     """
     declared = _decode_by_label(data, label)
-    if b"\0" in data[:_BEGINNING] and not declared.replace("_", "-").startswith(
-        ("utf-16", "utf-32")
-    ):
-        declared = _find_wide(data) or declared
+    told = declared.replace("_", "-")
+    if b"\0" in data[:_BEGINNING] and not told.startswith("utf-32"):
+        wide = _find_wide(data)
+        if wide is not None and not (told.startswith("utf-16") and wide.startswith("utf-16")):
+            declared = wide
     for name in (declared, "utf-8"):
         try:
             data.decode(name)
@@ -88,7 +93,8 @@ def is_transparent(data: bytes, label: str) -> bool:
 
 def is_wide(data: bytes) -> bool:
     """Return whether data is text in UTF-16 or UTF-32, whatever it is called."""
-    return b"\0" in data[:_BEGINNING] and _find_wide(data) is not None
+    marked = data.startswith(_MARKS)
+    return (marked or b"\0" in data[:_BEGINNING]) and _find_wide(data) is not None
 
 
 def _find_wide(data: bytes) -> str | None:
@@ -100,16 +106,23 @@ def _is_text(data: bytes, name: str) -> bool:
     """Return whether data is text in one of the wide encodings."""
     width = 4 if "32" in name else 2
     data, _ = _split_torn(data, name)
-    # In most of what is written so, every other octet is null.
+    # A mark tells it; or the octet that is null in ASCII is so in some characters of any script.
     head = data[: _BEGINNING - _BEGINNING % 4]
-    high = head[width - 1 :: width] if name.endswith("le") else head[::width]
-    if high.count(0) * 2 < len(high):
-        return False
+    if not head.startswith("\ufeff".encode(name)):
+        great, little = head[::width].count(0), head[width - 1 :: width].count(0)
+        high, low = (little, great) if name.endswith("le") else (great, little)
+        # In UTF-32 the first octet of each character is null, or none is one.
+        least = len(head) // width if width == 4 else len(head) // width // _SHARE
+        if high < least or high < low:
+            return False
+        # Another script has other octets, too; else this is ASCII with some null octets in it.
+        if high * width * 2 < len(head) and len(head.translate(None, _SEEN)) * 8 < len(head):
+            return False
     try:
         text = data.decode(name)
     except ValueError:
         return False
-    return _CONTROL.search(text) is None
+    return _CONTROL.search(text.rstrip("\0\x1a")) is None
 
 
 def change_text(

@@ -44,10 +44,10 @@ from conversation_tracker.core.syntax import charset
 
 _SMALL = 1024 * 1024  # octets of a file that is remembered
 _OVERLAP = 4096  # octets seen twice, so that nothing is hidden by where a window ends
-_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_BINARY = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 _HEAD = 1024
 # Without those that shift between the scripts of a text (ISO 2022).
-_CONTROLS = bytes((*range(9), *range(16, 27), *range(28, 32), 127))
+_CONTROLS = bytes((*range(7), *range(16, 27), *range(28, 32)))
 _FEW_CONTROLS, _SHARE = 8, 20
 
 # How binary files begin; no text begins so. Other formats are known by more than that.

@@ -52,7 +52,9 @@ _REFERRED = re.compile(
 )
 # What a text file does not hold; a part of any type without it is masked as text.
 _KOREAN, _SHIFTS = b"\x1b$)", b"\x0e\x0f"  # ISO-2022-KR and -CN shift with two of these
-_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_PADDING = b"\0\x1a"  # what some programs write behind the end of a text
+# Bells, overstrikes and form feeds are in the logs of terminals and printers.
+_BINARY = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
 
 def decode_content(part: Part, body: Octets) -> bytes:
@@ -351,10 +353,12 @@ def find_by_type(part: Part) -> Leaf | None:
 
 def is_binary(data: bytes) -> bool:
     """Return whether data holds what no text does."""
-    found = _BINARY.search(data)
-    if found is None or found[0] not in _SHIFTS or _KOREAN not in data:
-        return found is not None
-    return _BINARY.search(data.translate(None, _SHIFTS)) is not None
+    if _BINARY.search(data) is None:
+        return False
+    rest = data.rstrip(_PADDING)
+    if _KOREAN in rest:
+        rest = rest.translate(None, _SHIFTS)
+    return _BINARY.search(rest) is not None
 
 
 def declares_method(part: Part) -> bool:

@@ -17,11 +17,15 @@ from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.scanning.text.local_parts import GMAIL, LocalParts
 from conversation_tracker.core.scanning.text.munged_places import stands_alone
 from conversation_tracker.core.scanning.text.own_address import OwnAddress
-from conversation_tracker.core.scanning.text.short_addresses import find_pointers, is_long_enough
 
 _AT = "@"
 MANY = 64
 """Words that are not worth looking for one by one."""
+
+# Attachments and tokens have millions of octets that are as good as random: any three that are
+# looked for stand in there, and a needle of four characters of base64 stands in 25 MB twice.
+_SHORTEST = 6  # octets of an address that counts where there are no words
+_POINTER = 5  # octets of a word that is looked for inside base64 and hexadecimal digits
 
 _LONG = 4  # characters from which on a domain is looked for by itself
 _SEVERAL = 256  # domains from which on they are looked for by the signs beside them
@@ -64,7 +68,7 @@ class AddressMatcher:
     @cached_property
     def pointers(self) -> tuple[str, ...]:
         """Return what to look for inside base64 and hexadecimal digits, in lower case."""
-        found = (find_pointers(name, people.locals) for name, people in self._domains.items())
+        found = (_find_pointers(name, people.locals) for name, people in self._domains.items())
         return tuple({word for words in found for word in words})
 
     @cached_property
@@ -123,19 +127,19 @@ class AddressMatcher:
     @cached_property
     def _long_enough(self) -> "AddressMatcher | None":
         # None for itself: what holds itself stays until the garbage collector comes.
-        if all(map(is_long_enough, self._forbidden)):
+        if all(map(_is_long_enough, self._forbidden)):
             return None
         return AddressMatcher(
-            {key: token for key, token in self._forbidden.items() if is_long_enough(key)}
+            {key: token for key, token in self._forbidden.items() if _is_long_enough(key)}
         )
 
     @cached_property
     def for_short(self) -> "AddressMatcher":
         """Return the matcher for those addresses alone that `for_binary` skips."""
-        if all(map(is_long_enough, self._forbidden)):
+        if all(map(_is_long_enough, self._forbidden)):
             return _NOBODY
         return AddressMatcher(
-            {key: token for key, token in self._forbidden.items() if not is_long_enough(key)}
+            {key: token for key, token in self._forbidden.items() if not _is_long_enough(key)}
         )
 
     def has_domain(self, low: str) -> bool:
@@ -271,3 +275,23 @@ def _find_spellings(domain: str) -> frozenset[str]:
         except UnicodeError:
             labels.append(label)
     return frozenset((domain, ".".join(labels)))
+
+
+def _is_long_enough(address: str) -> bool:
+    """Return whether an address that stands among random octets is there on purpose."""
+    return len(address) >= _SHORTEST or len(address.encode("utf-8")) >= _SHORTEST
+
+
+def _find_pointers(domain: str, locals: list[str]) -> list[str]:
+    """Return the words that point to addresses at a domain inside base64 or digits.
+
+    Args:
+        domain: a domain in lower case.
+        locals: the local parts that are looked for there.
+    """
+    if len(domain) >= _POINTER:
+        return [domain]
+    for word in (domain, "@" + domain):
+        if len(word.encode("utf-8")) >= _POINTER:
+            return [word]
+    return [local + "@" + domain for local in locals if _is_long_enough(local + "@" + domain)]

@@ -1,35 +1,22 @@
 r"""What a text, or bytes, may be read as: every decoded form in which an address could be seen.
 
-Charsets as declared, else UTF-8, else latin-1, and UTF-16 where there are null bytes; character
-references, percent and JSON escapes, characters without width, tags inside words, lines that a
-format folds, blocks of base64. What stands in tokens is decoded in `tokens`. Written apart from the
-masking code.
+Character references, percent and JSON escapes, characters without width, tags inside words, lines
+that a format folds, blocks of base64. Charsets are in `charsets`, and what stands in tokens is
+decoded in `tokens`. Written apart from the masking code.
 
 Every reading costs time linear in the text's length. Nothing here raises.
 """
 
 import binascii
-import codecs
 import re
 from collections.abc import Iterator
-from encodings import normalize_encoding
-from encodings.aliases import aliases
-from functools import lru_cache
 from urllib.parse import unquote
 
 from conversation_tracker.core.base.lower_case import lower_case
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.scanning.text import characters
-
-_OTHERS = {"base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13", "tactis"} | {
-    "uu_codec",
-    "zlib_codec",
-}
-_CODECS = (frozenset(aliases.values()) - _OTHERS) | {"koi8_u", "cp874", "cp720", "utf_8_sig"}
-_ASCII = bytes(range(0x20, 0x7F))
+from conversation_tracker.core.scanning.text import characters, charsets
 
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_OCTET = re.compile("[\udc80-\udcff]")  # one that is no UTF-8
 
 _NAMES = {
     "amp": "&", "apos": "'", "bsol": "\\", "commat": "@", "dash": "\u2010", "equals": "=",
@@ -92,49 +79,6 @@ _BLOCK = re.compile(rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2
 _NEXT_BLOCK = re.compile(rb"\n[A-Za-z0-9+/]{48}")  # found at many times the speed
 _URL_IN_LINES = re.compile(rb";base64,([A-Za-z0-9+/]*+(?>(?:\s++[A-Za-z0-9+/]++)+))")
 _PIECE = 1024 * 1024  # octets looked at at once
-
-
-def read_texts(data: bytes, label: str) -> Iterator[str]:
-    """Yield the texts that bytes may be, in the charset that is declared and in others.
-
-    Args:
-        data: text without its transfer encoding.
-        label: the declared charset, "" if there is none.
-    """
-    codec = _find_codec(label)
-    if data.isascii() and b"\0" not in data:
-        yield data.decode("ascii")
-        if _keeps_ascii(codec):
-            return
-    for name in (codec, "utf-8", "latin-1"):
-        try:
-            yield data.decode(name)
-            break
-        except (ValueError, LookupError):
-            # Many programs show what they can.
-            yield data.decode(name, "replace")
-    if name == codec != "utf-8" and not data.isascii():
-        # Many take what is UTF-8 for that, whatever is said of it. Octets that are none are letters
-        # of the charset, which part nothing.
-        yield _OCTET.sub("\u00e4", data.decode("utf-8", "surrogateescape"))
-    if not _keeps_ascii(codec) and not data.isascii():
-        yield data.decode("latin-1")
-    if b"\0" in data:
-        yield data[::2].decode("ascii", "replace")
-        yield data[1::2].decode("ascii", "replace")
-    if b"\0\0\0" in data:
-        yield data[::4].decode("ascii", "replace")
-        yield data[3::4].decode("ascii", "replace")
-
-
-def is_utf_8(label: str) -> bool:
-    """Return whether a charset that is declared, or "" for none, is read as UTF-8."""
-    return _find_codec(label) == _find_codec("")
-
-
-def keeps_ascii(label: str) -> bool:
-    """Return whether octets of ASCII are what they are in ASCII, in a charset that is declared."""
-    return _keeps_ascii(_find_codec(label))
 
 
 def iter_readings(text: str, *, markup: bool = False) -> Iterator[str]:
@@ -258,7 +202,7 @@ def decode_encoded_words(text: str, *, ended: bool = False) -> str:
 
 def _decode_charset(words: list[bytes], label: str) -> str:
     data = words[0] if len(words) == 1 else b"".join(words)
-    return next(read_texts(data, label)) if data else ""
+    return next(charsets.read_texts(data, label)) if data else ""
 
 
 def join_soft_breaks(data: bytes) -> bytes:
@@ -374,26 +318,3 @@ def _decode_word(match: re.Match[str], *, ended: bool = False) -> bytes:
     if match[2] in "bB":
         return decode_base64(payload.partition(b"=")[0] if ended else payload)
     return binascii.a2b_qp(payload, header=True)
-
-
-@lru_cache(maxsize=256)
-def _find_codec(label: str) -> str:
-    """Name Python's codec for a label; UTF-8 where there is none."""
-    normal = normalize_encoding(label.strip(" \t\"'").lower())
-    name = aliases.get(normal, normal)
-    if name not in _CODECS:
-        return "utf-8"
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        return "utf-8"
-
-
-@lru_cache(maxsize=256)
-def _keeps_ascii(name: str) -> bool:
-    if name.replace("-", "_").startswith(("utf_7", "utf_16", "utf_32", "iso2022", "hz")):
-        return False
-    try:
-        return _ASCII.decode(name) == _ASCII.decode("ascii")
-    except ValueError:
-        return False

@@ -10,6 +10,7 @@ from typing import Protocol
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.scanning.text import (
+    charsets,
     decodings,
     deep_scan,
     known_texts,
@@ -125,7 +126,7 @@ class TextSearch:
 
     def find_in_header(self, field: bytes) -> Iterator[str]:
         """Yield the tokens of those whose address header fields show."""
-        for text in decodings.read_texts(field, ""):
+        for text in charsets.read_texts(field, ""):
             more = "=?" in text or "*" in text or "\\" in text
             for number, each in enumerate(decodings.iter_header_readings(text)):
                 yield from self.find(each, rare=more or not number)
