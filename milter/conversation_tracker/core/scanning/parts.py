@@ -6,6 +6,7 @@ of the two does not take for a part, the other may. Nothing here raises.
 
 import re
 from collections.abc import Hashable, Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 
 from conversation_tracker.core.base.octets import Octets
@@ -115,6 +116,18 @@ class Declared:
         """Whether the content is a message."""
         return self.type in _MESSAGES
 
+    def as_octets(self) -> "Declared":
+        """Return the same as a file of no declared type."""
+        told = Declared([], "application/octet-stream")
+        told.encoding = self.encoding
+        return told
+
+    def decoded(self) -> "Declared":
+        """Return the same of content that was decoded."""
+        told = copy(self)
+        told.encoding = b""
+        return told
+
     @property
     def charset(self) -> str:
         """Return the declared charset, "" if there is none."""
@@ -139,6 +152,12 @@ def is_message(data: Octets, start: int = 0, end: int | None = None) -> bool:
     """Return whether a file, or a span of one, is a message, whatever its type says."""
     beginning = data[start : min(len(data) if end is None else end, start + 8192)]
     return b"\n" in beginning and len(_KNOWN_FIELD.findall(b"\n" + beginning)) > 1
+
+
+def begins_with_field(data: bytes) -> bool:
+    """Return whether what should be a message begins with a header field, or as a mailbox does."""
+    begin = data.lstrip()
+    return begin.startswith((b"From ", b">From ")) or _FIELD.match(begin) is not None
 
 
 def end_in_mailbox(part: Entity) -> Entity:

@@ -16,14 +16,16 @@ from conversation_tracker.core.scanning.parts import (
     MOST,
     Declared,
     Entity,
+    begins_with_field,
     end_in_mailbox,
     find_delimiters,
     is_message,
     strip_line_end,
 )
-from conversation_tracker.core.scanning.text import content_lines, decodings
+from conversation_tracker.core.scanning.text import charsets, content_lines, decodings
 
 _DEPTH = 30
+_BEGINNING = 8192  # octets that tell whether a message is one
 MOST_HITS = 100
 """Hits after which no more are looked for."""
 
@@ -134,10 +136,11 @@ class Scan(ContentScan):
             self._look_at(f"{part.inside}part beyond the limits", declared, part, start)
         elif declared.type.startswith("multipart/"):
             yield from self._split_parts(part, declared, start)
-        elif declared.is_message:
+        elif declared.is_message and not _is_file(declared, part, start):
             yield self._open_message(part, declared, start)
         else:
             name = f"{part.inside}part {self._count} {declared.type}"
+            declared = declared.as_octets() if declared.is_message else declared
             found = self._look_at(name, declared, part, start)
             if found is not None:
                 text = declared.type in ("text/plain", "text/html")
@@ -163,7 +166,7 @@ class Scan(ContentScan):
         """Yield the parts of a multipart, and look at what stands before and after them."""
         lines = find_delimiters(part, declared.boundary, start)
         if not lines:
-            self._look_at(f"{part.inside}part {self._count} {declared.type}", declared, part, start)
+            yield from self._look_for_parts(part, declared, start)
             return
         self._look_between(part.inside + "preamble", part.data, start, lines[0][0])
         default = "message/rfc822" if declared.type == "multipart/digest" else "text/plain"
@@ -180,6 +183,24 @@ class Scan(ContentScan):
                 part.depth + 1,
                 part.inside,
             )
+
+    def _look_for_parts(self, part: Entity, declared: Declared, start: int) -> Iterator[Entity]:
+        """Look at a multipart in which no part stands; give it decoded, if there are some then."""
+        name = f"{part.inside}part {self._count} {declared.type}"
+        if windows.is_encoded(declared.encoding):
+            decoded = windows.decode(part.data, start, part.end, declared.encoding)
+            data = self._limits.store(decoded)
+            inside = Entity(data, 0, len(data), depth=part.depth + 1, inside=part.inside)
+            if find_delimiters(inside, declared.boundary, 0):
+                self._look_raw(name, declared, part, start)
+                yield replace(inside, declared=declared.decoded())
+                return
+        elif not _is_file(declared, part, start):
+            self._look_at(name, declared, part, start)
+            return
+        found = self._look_at(name, declared.as_octets(), part, start)
+        if found is not None:
+            yield replace(found, depth=part.depth + 1, inside=_ATTACHED, told=part.told + 1)
 
     def _look_at(self, channel: str, declared: Declared, part: Entity, start: int) -> Entity | None:
         """Look at a part's content; give it, without its encoding, if it may be a message.
@@ -228,7 +249,7 @@ class Scan(ContentScan):
         if file:
             self._look_inside(channel, data)
         if data is not raw:
-            self._look_raw(channel, declared, part, start)
+            self._look_raw(channel, declared, part, start, file=file)
         seen_as = _name_readings(declared, file=file, folds=folds) | charsets
         if data is raw:
             return _open(part, part.data, start, part.end, seen_as)
@@ -254,12 +275,19 @@ class Scan(ContentScan):
             stands = data is part.data
             whole = self._limits.store(windows.decode(data, *span, b"")) if stands else data
             self._look_inside(channel, whole)
-        self._look_raw(channel, declared, part, start)
+        self._look_raw(channel, declared, part, start, file=file)
         seen_as = _name_readings(declared, file=file, folds=folds) | charsets
         return _open(part, data, *span, seen_as)
 
-    def _look_raw(self, channel: str, declared: Declared, part: Entity, start: int) -> None:
+    def _look_raw(
+        self, channel: str, declared: Declared, part: Entity, start: int, *, file: bool = False
+    ) -> None:
         """Look at encoded content as programs show it that decode none of it, or not all."""
+        self._binary = file and declared.encoding == b"quoted-printable"
+        self._look_undecoded(channel, declared, part, start)
+        self._binary = False
+
+    def _look_undecoded(self, channel: str, declared: Declared, part: Entity, start: int) -> None:
         span = (part.data, start, part.end)
         based = declared.encoding == b"base64"
         # No encoding is allowed for a message/*, so many look for none there.
@@ -279,6 +307,18 @@ class Scan(ContentScan):
             shown = windows.decode(part.data, start, end, declared.encoding)
             for data in windows.split(shown):
                 self._look_content(channel, declared, data, file=kinds.is_file(declared, data))
+
+
+def _is_file(declared: Declared, part: Entity, start: int) -> bool:
+    """Return whether what should be a message, or parts, is a file, as its beginning tells."""
+    raw = part.data[start : min(part.end, start + _BEGINNING)]
+    data = windows.decode_transfer(raw, declared.encoding)
+    if begins_with_field(data):
+        return False
+    if not (data.lstrip().startswith(b"%PDF-") or charsets.is_no_text(data)):
+        return False
+    # What stands in clear before base64 is what many programs show.
+    return declared.encoding != b"base64" or not decodings.has_strays(raw.lstrip().split(b"\n")[0])
 
 
 def _digest(data: Octets, start: int, end: int) -> bytes:

@@ -38,6 +38,9 @@ _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _BEGINNING = 4096
 _SEEN = bytes((0, 9, 10, 13, *range(0x20, 0x7F)))
 _SHARE = 16  # of the characters of any text, so many are one blank, line end or letter of ASCII
+_BINARY = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
+_KOREAN, _SHIFTS = b"\x1b$)", b"\x0e\x0f"  # ISO-2022-KR and -CN shift with two of these
+_PADDING = b"\0\x1a"  # what some programs write behind the end of a text
 # Bells, overstrikes, form feeds and sequences are in the logs of terminals and printers.
 _CONTROL = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\ufffe\uffff]")
 _ASCII = bytes(range(0x20, 0x7F))
@@ -95,6 +98,16 @@ def is_wide(data: bytes) -> bool:
     """Return whether data is text in UTF-16 or UTF-32, whatever it is called."""
     marked = data.startswith(_MARKS)
     return (marked or b"\0" in data[:_BEGINNING]) and _find_wide(data) is not None
+
+
+def is_no_text(data: bytes) -> bool:
+    """Return whether data holds what no text does, in any charset."""
+    if _BINARY.search(data) is None:
+        return False
+    rest = data.rstrip(_PADDING)
+    if _KOREAN in rest:
+        rest = rest.translate(None, _SHIFTS)
+    return _BINARY.search(rest) is not None and not is_wide(data)
 
 
 def _find_wide(data: bytes) -> str | None:

@@ -10,12 +10,12 @@ body's size, times the depth.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
 from conversation_tracker.core.base.octets import LARGE, Octets
-from conversation_tracker.core.syntax import transfer
+from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.contents import Contents
 from conversation_tracker.core.syntax.delimiters import Span, find_delimiters, strip_line_end
 from conversation_tracker.core.syntax.fields import iter_fields
@@ -35,6 +35,8 @@ MAX_CONTENT_TYPE = 16 * 1024
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
 """Types whose content is a message (RFC 2046 section 5.2.1, RFC 6532)."""
 
+_OCTETS = "application/octet-stream"
+_PDF = b"%PDF-"  # the one kind of file that may begin as text
 _IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
 _TYPE = re.compile(r"[^\s/]+/[^\s/]+")
 _TWO_SLASHES = re.compile(rb"[^;\"(]*/[^;\"(]*/")
@@ -179,6 +181,8 @@ class _Reader:
         if self.count > MAX_PARTS:
             raise TooComplex(f"more than {MAX_PARTS} MIME parts")
         declared = _Declared(found, default)
+        if declared.type in MESSAGE_TYPES and self._is_file(content, declared.encoding):
+            declared.type = _OCTETS
         multipart = declared.type.startswith("multipart/")
         message = declared.type in MESSAGE_TYPES
         stray = not (multipart or message) and self._is_letter(content, declared)
@@ -188,12 +192,18 @@ class _Reader:
         embedded = None
         if multipart:
             children = tuple(self._read_parts(content, declared, depth + 1))
+            if not children and content[0] < content[1]:
+                embedded = self._read_encoded_parts(content, found, declared, depth)
+                encoded = declared.encoding in transfer.ENCODINGS
+                if embedded is None and (encoded or self._is_file(content, declared.encoding)):
+                    declared.type = _OCTETS
+                    stray = self._is_letter(content, declared)
+        if embedded is None and stray and depth < MAX_DEPTH:
+            embedded = self._read_letter(content, declared.encoding, depth + 1)
         elif message and declared.encoding in _IDENTITY:
             children = (self._read_with_header(content, "text/plain", depth + 1),)
         elif message:
             embedded = self._read_inner_message(content, declared.encoding, depth + 1)
-        elif stray and depth < MAX_DEPTH:
-            embedded = self._read_letter(content, declared.encoding, depth + 1)
         return Part(
             header,
             content,
@@ -218,12 +228,50 @@ class _Reader:
 
     def _is_letter(self, span: Span, declared: "_Declared") -> bool:
         """Return whether a file of no declared type is a message, as those saved to disk are."""
-        if declared.type != "application/octet-stream":
+        if declared.type != _OCTETS:
             return False
         start, end = span[0], min(span[1], span[0] + _LETTER)
         data = transfer.decode(self.body[start:end], declared.encoding)
         known = {match[1].lower() for match in _LETTER_FIELD.finditer(data)}
         return len(known) > 1 and _FIELD_LINE.match(data.lstrip()) is not None
+
+    def _is_file(self, span: Span, encoding: str) -> bool:
+        """Return whether what should be a message is a file, as some programs attach one.
+
+        It begins with no field, and holds what no text does; no encoding is allowed for it either
+        (RFC 2045 section 6.4). What stands in clear before base64 is what many programs show.
+        """
+        raw = self.body[span[0] : min(span[1], span[0] + _LETTER)]
+        data = transfer.decode(raw, encoding)
+        bare = data.lstrip()
+        if _FIELD_LINE.match(bare) is not None or _MAILBOX_LINE.match(bare) is not None:
+            return False
+        if not (bare.startswith(_PDF) or charset.is_no_text(data)):
+            return False
+        clear = next(transfer.find_clear_lines(raw, encoding), None)
+        return clear is None or bool(raw[: clear[0]].strip())
+
+    def _read_encoded_parts(
+        self,
+        span: Span,
+        found: Sequence[tuple[bytes, bytes]],
+        declared: "_Declared",
+        depth: int,
+    ) -> tuple[Octets, Part] | None:
+        """Read the parts of a multipart that is encoded, which no program should write."""
+        if declared.encoding not in transfer.ENCODINGS:
+            return None
+        fields = [each for each in found if each[0].lower() != b"content-transfer-encoding"]
+
+        def read(inner: "_Reader", whole: Span) -> Part:
+            return inner.read_part((0, 0), whole, fields, declared.type, depth + 1)
+
+        before = self.count, self.decoded
+        data, part = self._read_inside(span, declared.encoding, read)
+        if part.children:
+            return data, part
+        self.count, self.decoded = before
+        return None
 
     def _read_letter(self, span: Span, encoding: str, depth: int) -> tuple[Octets, Part] | None:
         """Read a file that begins as a message; None where it goes on as none that anybody reads.
@@ -242,6 +290,15 @@ class _Reader:
             return None
 
     def _read_inner_message(self, span: Span, encoding: str, depth: int) -> tuple[Octets, Part]:
+        def read(inner: "_Reader", whole: Span) -> Part:
+            return inner._read_with_header(whole, "text/plain", depth)
+
+        return self._read_inside(span, encoding, read)
+
+    def _read_inside(
+        self, span: Span, encoding: str, read: Callable[["_Reader", Span], Part]
+    ) -> tuple[Octets, Part]:
+        """Read what is encoded, with the parts in it."""
         self.limits.check()
         if span[1] - span[0] > LARGE:
             data = self.contents.store(self.body, span, encoding)
@@ -251,7 +308,7 @@ class _Reader:
         if self.decoded > MAX_DECODED:
             raise TooComplex(f"messages inside of more than {MAX_DECODED} octets")
         inner = _Reader(data, self.limits, self.count, self.decoded)
-        part = inner._read_with_header((0, len(data)), "text/plain", depth)
+        part = read(inner, (0, len(data)))
         self.count, self.decoded = inner.count, inner.decoded
         return data, part
 

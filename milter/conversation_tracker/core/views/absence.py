@@ -114,7 +114,7 @@ def _iter_texts(part: Part, body: Octets, people: message_body.People) -> Iterat
     if part.header[0] < part.header[1]:
         block = body[slice(*part.header)]
         yield _Text("header", id(part), block) if part_header.is_plain(block) else None
-    if not (part.children or part.is_multipart):
+    if not (part.children or part.is_multipart) or part.embedded is not None:
         yield _read_leaf(part, body, people)
         return
     at = part.content[0]

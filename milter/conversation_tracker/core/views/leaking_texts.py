@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from conversation_tracker.core.base.limits import Limits, replace_spans
 from conversation_tracker.core.base.octets import Octets
-from conversation_tracker.core.masking.part import leaf
 from conversation_tracker.core.masking.part.message_body import RUNNING
 from conversation_tracker.core.masking.part.unmasked_parts import is_leaf
 from conversation_tracker.core.model.message import Header
@@ -87,7 +86,7 @@ class LeakingTexts:
     def _cut_leaf(self, part: Part, body: Octets) -> Iterator[tuple[int, int, bytes]]:
         """Yield the edit of a leaf, if it can be cut."""
         data = new = part.decode(body)
-        if len(data) > _LONGEST or leaf.is_no_text(data):
+        if len(data) > _LONGEST or charset.is_no_text(data):
             return
         told = [each for each in part.parameters if each.name in _TELLING]
         written = [part.type.encode(), *(parameters.render(p.name, p.value) for p in told)]

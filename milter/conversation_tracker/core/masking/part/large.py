@@ -295,9 +295,9 @@ def _is_opaque(part: Part, body: Octets) -> bool:
     first = read_beginning(part, body)
     if leaf.find_by_type(part) is not None:
         return search.is_no_text(first)
-    if certificates.is_one(part, first) or search.is_container(first) or leaf.is_no_text(first):
+    if certificates.is_one(part, first) or search.is_container(first) or charset.is_no_text(first):
         return True
-    return any(leaf.is_no_text(each) for each in decode_pieces(part, body))
+    return any(charset.is_no_text(each) for each in decode_pieces(part, body))
 
 
 def split_spans(

@@ -50,11 +50,6 @@ _REFERRED = re.compile(
     rb"&(?:#0*(?:4[3-6]|4[89]|5[0-7]|6[4-9]|[789][0-9]|1[01][0-9]|12[0-6])(?![0-9])"
     rb"|#[xX]0*[2-7][0-9a-fA-F](?![0-9a-fA-F])|period|commat|dash|plus|lowbar)"
 )
-# What a text file does not hold; a part of any type without it is masked as text.
-_KOREAN, _SHIFTS = b"\x1b$)", b"\x0e\x0f"  # ISO-2022-KR and -CN shift with two of these
-_PADDING = b"\0\x1a"  # what some programs write behind the end of a text
-# Bells, overstrikes and form feeds are in the logs of terminals and printers.
-_BINARY = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f]")
 
 
 def decode_content(part: Part, body: Octets) -> bytes:
@@ -351,16 +346,6 @@ def find_by_type(part: Part) -> Leaf | None:
     return LEAVES.get(part.type) or LEAVES.get(main) or _SUFFIXES.get(sub.rpartition("+")[2])
 
 
-def is_binary(data: bytes) -> bool:
-    """Return whether data holds what no text does."""
-    if _BINARY.search(data) is None:
-        return False
-    rest = data.rstrip(_PADDING)
-    if _KOREAN in rest:
-        rest = rest.translate(None, _SHIFTS)
-    return _BINARY.search(rest) is not None
-
-
 def declares_method(part: Part) -> bool:
     """Return whether a part declares that its calendar is an invitation (RFC 6047 section 2.4)."""
     return bool(get_value(part.parameters, "method").strip())
@@ -378,14 +363,9 @@ def choose_leaf(part: Part, data: bytes, people: People | None) -> Leaf | None:
         return None if search.is_no_text(data) else leaf
     if certificates.is_one(part, data) or search.is_container(data):
         return None
-    if is_no_text(data):
+    if charset.is_no_text(data):
         return None
     return calendar.mask_calendar if calendar.has_content_lines(data) else mask_plain
-
-
-def is_no_text(data: bytes) -> bool:
-    """Return whether content holds what no text does, in any encoding of text."""
-    return is_binary(data) and not charset.is_wide(data)
 
 
 def _possible(data: bytes, mask: Mask) -> bool:

@@ -194,7 +194,7 @@ def _new_header(part: Part, old: bytes, task: _Task) -> bytes:
 
 def _edit_content(part: Part, body: Octets, task: _Task) -> tuple[list[Edit], str]:
     """Return the edits of a part's content, and the charset it is in afterwards."""
-    if part.children or part.is_multipart:
+    if part.children or (part.is_multipart and part.embedded is None):
         return list(_edit_container(part, body, task)), part.charset
     clean = task.clean_parts
     if task.keeps(part) or id(part) in clean.texts:

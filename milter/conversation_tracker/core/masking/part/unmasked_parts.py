@@ -14,7 +14,7 @@ from conversation_tracker.core.masking.container.budget import Unpacking
 from conversation_tracker.core.masking.part import attachment, large, leaf
 from conversation_tracker.core.masking.part.attachment import Kind
 from conversation_tracker.core.model.part_cache import CleanParts
-from conversation_tracker.core.syntax import transfer
+from conversation_tracker.core.syntax import charset, transfer
 from conversation_tracker.core.syntax.mime import Part
 
 UNSIGNED = "[A signature was removed: it, or the signed text, held an address.]"
@@ -89,7 +89,7 @@ def iter_files(
         data = leaf.decode_content(each, around)
         if leaf.choose_leaf(each, data, people) is None:
             yield each, data
-        elif leaf.is_no_text(data):
+        elif charset.is_no_text(data):
             yield each, leaf.mask_piece(each, data, mask, people)[0] if _is_utf8(data) else data
 
 

@@ -87,7 +87,7 @@ def mask_files(
     pieces: list[bytes] = []
     done = 0
     for file in islice(_find_files(data, markup=markup), int(further), None):
-        if leaf.is_binary(file.data) and not charset.is_wide(file.data):
+        if charset.is_no_text(file.data):
             if holds(file.data):
                 pieces += data[done : file.start], file.before, NOTE, file.line_end
                 done = file.end
