@@ -84,6 +84,56 @@ def test_it_is_left_out_beside_signs_that_are_no_part_of_it(begin: str, end: str
     assert found.leave_out(many) == many.replace(OWN, found.instead)
 
 
+@pytest.mark.parametrize("begin", ["DOMAIN\\", "DOMAIN\\\\", "50%"])
+@pytest.mark.parametrize(
+    "own", [OWN, "ada@home.example", "norman@home.example", "ula@home.example"]
+)
+def test_it_is_left_out_behind_what_may_begin_an_escape(own: str, begin: str) -> None:
+    """As names of Windows stand in logs; what an escape would take of it stays."""
+    found = OwnAddress.of(own, OTHERS)
+    assert found is not None
+    new = found.leave_out(f"x {begin}{own} x\n" * 99)
+    assert own not in new
+    assert len(new) == len(f"x {begin}{own} x\n" * 99)
+    for word in ("v", "bin", "uc2"):
+        rich = OwnAddress.of(f"{word}@home.example", OTHERS)
+        assert rich is not None
+        many = f"x {begin}{word}@home.example x\n" * 99
+        assert rich.leave_out(many) == many
+
+
+_OWNERS = ["ada@home.example", "ed.x@home.example", "norman@home.example", "v@home.example"]
+_OWNERS += ["x65ry@home.example", "u006d@home.example", "desk@home.example", "bin3@home.example"]
+_OWNERS += ["40web@home.example", "ple@home.example", "adple@home.example", "2e@home.example"]
+
+
+@MANY
+@given(
+    st.sampled_from(_OWNERS),
+    st.lists(
+        st.tuples(
+            st.one_of(texts(OTHERS), escaped(OTHERS), st.sampled_from([*_AROUND, *OTHERS, ""])),
+            st.sampled_from(["\\", "%", "\\\\", "x\\", "\\u00", "\\x", "{\\rtf1 \\", "&", " "]),
+            st.sampled_from([*_AROUND, "", " hidden\\v0 ", "example", "mary@web.example"]),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.booleans(),
+)
+@example("adple@home.example", [("mary@web.exam", "\\", " ")], False)
+@example("v@home.example", [("mary{\\rtf1 ", "\\", " x\\v0 @web.example")], False)
+def test_who_stands_beside_a_reader_behind_an_escape_is_found(
+    own: str, pieces: list[tuple[str, str, str]], markup: bool
+) -> None:
+    text = "".join(f"{before}{sign}{own}{behind}" for before, sign, behind in pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{__name__}.OWN", own)
+        shown = find(text, OTHERS, markup=markup, at_once=True)
+        found = find(text, OTHERS, markup=markup, at_once=False)
+    assert shown - {own} == found - {own}
+
+
 @pytest.mark.parametrize(
     "around", ["x{}", "{}x", "{}.net", "%{}", "&#{}", "={}", "{}@x", "\\{}", "{}"]
 )

@@ -29,6 +29,13 @@ _BESIDE = re.escape(" \t\r\n<>()[]{}|,:;\"'*`~!?.") + (
 )
 _END = rf"[{_BESIDE}\\]"
 _BEGINS = (f"[{_BESIDE}]", r"\\[nrt]")  # a line end or tab may be written out
+# With one of these an escape may begin, of scripts, styles or links, and go on in the address; and
+# with a backslash a word of RTF, which bears on what follows.
+_ESCAPING = "\\%"
+_IN_ESCAPE = re.compile(r"[ux]?[0-9a-f]{1,8}|[nrtux]")
+_RICH_WORD = re.compile(
+    r"(?:v|bin|uc|u|x|tab|row|rtf|par|pard|plain|line|page|sect|cell|tc|xe)[0-9]*"
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class OwnAddress:
 
     _clear: re.Pattern[str]
     instead: str
+    _behind_escaping: str
 
     @classmethod
     def of(cls, address: str, others: Iterable[str]) -> "OwnAddress | None":
@@ -64,8 +72,17 @@ class OwnAddress:
                 if any(_may_touch(*ends, known) for ends in both):
                     return None
         literal = re.escape(address)
-        begins = "|".join(f"(?<={each}{literal})" for each in _BEGINS)
-        return cls(re.compile(rf"{literal}(?={_END})(?:{begins})"), instead)
+        # What an escape may take of it stays, and all escapes are what they were.
+        word = _WORD.findall(address)[0]
+        taken = _IN_ESCAPE.match(word)
+        kept = taken.end() if taken is not None else 0
+        rest = word[kept:]
+        signs = [*_BEGINS]
+        if _RICH_WORD.fullmatch(word) is None and not (rest and _ends_in(rest, others)):
+            signs.append(f"[{re.escape(_ESCAPING)}]")
+        begins = "|".join(f"(?<={each}{literal})" for each in signs)
+        clear = re.compile(rf"{literal}(?={_END})(?:{begins})")
+        return cls(clear, instead, address[:kept] + instead[kept:])
 
     @property
     def label(self) -> str:
@@ -87,9 +104,14 @@ class OwnAddress:
         done = 0
         for at in places:
             yield text[done:at]
-            yield self.instead
+            yield self._behind_escaping if text[at - 1 : at] in _ESCAPING else self.instead
             done = at + len(self.instead)
         yield text[done:]
+
+
+def _ends_in(rest: str, others: Iterable[str]) -> bool:
+    """Return whether another address ends as the first word of one does, behind an escape."""
+    return any(other.endswith(rest) or rest in other.rpartition("@")[2] for other in others)
 
 
 def _leave_out_dots(address: str) -> str:
