@@ -143,8 +143,8 @@ SEQUENCES = pieces(
 @settings(max_examples=400, deadline=None)
 @given(SEQUENCES)
 def test_what_a_terminal_does_not_show_is_dropped_at_once(low: str) -> None:
-    assert rare_spellings._drop_sequences(low) == rare_spellings._SEQUENCE.sub(
-        lambda found: rare_spellings._show_pairs(found["two"]) if found["two"] else "", low
+    assert characters.drop_sequences(low) == characters._SEQUENCE.sub(
+        lambda found: characters._show_pairs(found["two"]) if found["two"] else "", low
     )
 
 

@@ -13,6 +13,7 @@ from conversation_tracker.core.masking.address.encoded_needles import Needles
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.address.reading import apply_edits
 from conversation_tracker.core.masking.text import links
+from conversation_tracker.core.masking.text.link_tokens import BEGINS_PACKED, mask_inside
 
 Edit = tuple[int, int, str]
 
@@ -37,6 +38,12 @@ _IN_LINES = re.compile(
     r"(?=={0,2}[ \t]*+(?:\r?\n|\Z)))+))"
 )
 _SHORTEST_BLOCK = 49  # octets
+# What may be compressed, or UTF-16: how these begin, or a letter amid others.
+_RARE_SIGN = re.compile(
+    rf"(?<![A-Za-z0-9+/_-]){BEGINS_PACKED}"
+    r"|A[C-H][AEIMQUYcgkosw048]A[A-Za-z0-9+/_-][AQgw][AB][A-Za-z0-9+/_-]A[C-H]"
+)
+_RARE = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,}={0,2}")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
 
@@ -79,12 +86,25 @@ def mask_encodings(text: str, mask: Mask, deep: Callable[[str], str] | None = No
         text = apply_edits(text, list(_find_wrapped_edits(text, mask)))
     if _has_block(text):
         text = apply_edits(text, list(_find_block_edits(text, mask, deep or mask)))
+    if deep is not None and mask.thorough:
+        text = apply_edits(text, list(_find_rare_edits(text, mask, deep)))
     if not needles.stand_in(text):
         return text
     text = _mask_tokens(text, needles, mask)
     if deep is not None and mask.thorough and needles.stand_in(text):
         text = _mask_tokens(text, needles, mask, deep)
     return text
+
+
+def _find_rare_edits(text: str, mask: Mask, deep: Callable[[str], str]) -> Iterator[Edit]:
+    """Find base64 in which an address is compressed, or UTF-16."""
+    for token in _RARE.finditer(text) if _RARE_SIGN.search(text) is not None else ():
+        mask.limits.check()
+        if _RARE_SIGN.search(token[0]) is None:
+            continue
+        new = mask_inside(token[0], lambda old, _: deep(mask(old)), 2)
+        if new is not None:
+            yield *token.span(), new
 
 
 def _mask_tokens(

@@ -37,8 +37,8 @@ _SCRIPT = re.compile(
     r"|([0-3]?[0-7]{2})|([@._+\-/])|(e|[nrt])|\r?\n)",
     _ANY_FLAGS,
 )
-_STYLE = re.compile(
-    r"\\([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?|\\([@._+\-])|\\(?:\r\n|[\r\n\f])", _ANY_FLAGS
+_STYLE = re.compile(  # in JSON a backslash is doubled
+    r"\\{1,4}([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?|\\([@._+\-])|\\(?:\r\n|[\r\n\f])", _ANY_FLAGS
 )
 # What Exchange writes for an address of another kind of mail.
 _ENCAPSULATED = re.compile(r"(imcea[a-z]{1,12}-)([a-z0-9+_=.\-/]{1,320})@", _ANY_FLAGS)
@@ -60,6 +60,14 @@ _SIGNS_IN_PAIRS = {"%": ".", "w": "@", "2": "_", "]": "-", "\\": "+"}
 _BLANKS = "\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f"
 # Control characters, and line ends that few programs know as such: most show nothing for them.
 _CONTROLS = [chr(n) for n in (*range(9), 11, 12, *range(14, 32), *range(127, 160), 0x2028, 0x2029)]
+# Signs as names of files and of columns have them, and by their number.
+_NUMBERED = re.compile(r"u\+0040|_(?:40(?![0-9]{1,60}\.)(?=[a-z0-9\-])|2[bde]|5f)", _ANY_FLAGS)
+# Printers write a character over another: bold, or with a line below, whichever comes first. This
+# is one in what may be an address: octets that are no text have any number of others.
+_OVERSTRUCK = re.compile(
+    r"\x08(?:(?<=([\w@.+\-])\x08)\1|(?<=_\x08)[\w@.+\-]|_(?<=[\w@.+\-]\x08_))", _ANY_FLAGS
+)
+_BACK = re.compile("\b")
 _SHORT = 32  # characters of an escape that is remembered
 # In text/enriched and text/richtext, what stands in some elements is not shown.
 _TAGS = re.compile(
@@ -157,6 +165,24 @@ class _ControlSequences(EscapeSyntax):
                 yield *pair.span(), pair[1] or _SIGNS_IN_PAIRS.get(pair[2], OTHER_SCRIPT)
 
 
+class _Overstruck(EscapeSyntax):
+    """Characters over which others are written."""
+
+    def __init__(self) -> None:
+        super().__init__(("\b",), _OVERSTRUCK, lambda _match: "")
+
+    def find(self, text: str) -> Iterator[Piece]:
+        """Go through the pieces of a text that are not seen."""
+        if "\b" not in text or self._pattern.search(text) is None:
+            return
+        for back in _BACK.finditer(text):
+            at = back.start()
+            if text.startswith("_", at + 1):
+                yield at, at + 2, ""
+            elif text[max(0, at - 1) : at] not in ("", "\b", "\r", "\n"):
+                yield at - 1, at + 1, ""
+
+
 def holds_word(text: str, word: str) -> bool:
     """Return whether a word in ASCII and lower case stands in a text, in any letter case."""
     if text.isascii():
@@ -220,6 +246,10 @@ def _decode_utf7(match: re.Match[str]) -> str:
     return binascii.a2b_base64(code + "=" * (-len(code) % 4)).decode("utf-16-be", "replace")
 
 
+def _decode_numbered(match: re.Match[str]) -> str:
+    return chr(int(match[0][-2:], 16))
+
+
 def make_character(number: int) -> str:
     """Make the character of a number; a mark where it has none."""
     return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
@@ -249,6 +279,8 @@ UNUSUAL: Family = (
     EscapeSyntax(("..",), re.compile(r"\.{2,8}(?=\w)"), lambda _: "."),
     EscapeSyntax(("+A", "&A"), _SEVEN, _decode_utf7),
     EscapeSyntax(("+",), _FORM, lambda match: f" {match[1]} "),
+    EscapeSyntax(("+0040", "_40"), _NUMBERED, _decode_numbered),
+    _Overstruck(),
     _NOT_SHOWN,
 )
 """The same with what few programs write, and control characters: at length only."""

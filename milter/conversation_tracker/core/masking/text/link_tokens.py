@@ -3,12 +3,15 @@
 Which of them hold an address is found in `links`. Nothing here raises.
 """
 
+import base64
 import binascii
 import re
 import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote
+
+from conversation_tracker.core.syntax import charset
 
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]*")
@@ -19,6 +22,8 @@ PADDING = ("", "", "==", "=")
 """What ends a token, by what is left of four characters; one alone is no byte."""
 BEGINS_PACKED = r"(?:eJ[w-z]|eA[E-H]|eF[4-7]|eN[o-r]|H4sI)"
 """How zlib and gzip begin in base64."""
+BASE32 = re.compile(r"[A-Z2-7]{24,}|[a-z2-7]{24,}")
+"""What may be base32, without its padding."""
 _BEGINS_PACKED = re.compile(BEGINS_PACKED)
 # One of these begins with one character: so it is found at many times the speed.
 PACKED = (
@@ -89,8 +94,15 @@ def mask_inside(old: str, change: Callable[[str, int], str], deep: int) -> str |
         The token written anew, "" where that cannot be done; None where it stays.
     """
     code = decode_escapes(old).rstrip("=").replace("-", "+").replace("_", "/")
+    if BASE32.fullmatch(code) and (new32 := _mask_base32(old, code, change, deep)) is not None:
+        return new32
     last = len(code) - (len(code) % 4 == 1)
     data = binascii.a2b_base64(code[:last] + PADDING[len(code) % 4])
+    if (codec := _find_wide(data)) is not None:
+        decoded = data.decode(codec)
+        if (new := change(decoded, deep - 1)) == decoded:
+            return None
+        return _encode_octets(old, new.encode(codec))
     packed = _BEGINS_PACKED.match(code) is not None
     shown, whole = _unpack(data) if packed and deep > 1 else (data, True)
     decoded = shown.decode("utf-8", "replace")
@@ -103,11 +115,41 @@ def mask_inside(old: str, change: Callable[[str, int], str], deep: int) -> str |
     return _pack(old, new, by_gzip=code.startswith("H4sI")) if whole else ""
 
 
+def _find_wide(data: bytes) -> str | None:
+    """Name the encoding of text in UTF-16; None for any other."""
+    if b"\0" not in data:
+        return None
+    codec = charset.find_codec(data, "")
+    return codec if codec.startswith("utf-16") else None
+
+
+def _mask_base32(old: str, code: str, change: Callable[[str, int], str], deep: int) -> str | None:
+    """Mask what a token holds in base32 (RFC 4648 section 6); None where it stays."""
+    last = len(code) - (len(code) % 8 in (1, 3, 6))
+    try:
+        data = base64.b32decode(code[:last].upper() + "=" * (-last % 8))
+    except binascii.Error:
+        return None
+    decoded = data.decode("utf-8", "replace")
+    if not TEXT.fullmatch(decoded) or (new := change(decoded, deep - 1)) == decoded:
+        return None
+    written = base64.b32encode(new.encode("utf-8")).decode("ascii")
+    if not old.endswith(("=", "%3D", "%3d")):
+        written = written.rstrip("=")
+    written = written.lower() if code.islower() else written
+    return quote(written, safe="") if "%" in old else written
+
+
 def _pack(old: str, new: str, *, by_gzip: bool) -> str:
     """Pack a text as a token was; whatever did that before, what unpacks it reads it."""
     packer = zlib.compressobj(wbits=_GZIP if by_gzip else zlib.MAX_WBITS)
     again = packer.compress(new.encode("utf-8")) + packer.flush()
-    written = binascii.b2a_base64(again, newline=False).decode("ascii")
+    return _encode_octets(old, again)
+
+
+def _encode_octets(old: str, data: bytes) -> str:
+    """Encode octets as a token was."""
+    written = binascii.b2a_base64(data, newline=False).decode("ascii")
     if not ("+" in old or "/" in old):
         written = written.replace("+", "-").replace("/", "_")
     if not old.endswith(("=", "%3D", "%3d")):

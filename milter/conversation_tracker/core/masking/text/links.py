@@ -19,7 +19,9 @@ from conversation_tracker.core.masking.address.address_finder import People
 from conversation_tracker.core.masking.address.mask import FunctionMask, Mask
 from conversation_tracker.core.masking.address.reading import apply_edits
 from conversation_tracker.core.masking.text import link_tokens
+from conversation_tracker.core.masking.text.composed_characters import show_composed
 from conversation_tracker.core.masking.text.link_tokens import (
+    BASE32,
     BEGINS_PACKED,
     PACKED,
     PADDING,
@@ -233,7 +235,10 @@ def _may_nest(tokens: list[re.Match[str]], octets: bytes, mask: Mask) -> bool:
     if mask.finder is None or not tokens:
         return False
     row = "\n".join([each[0] for each in tokens])
-    return _is_packed(row) or _may_be_read(octets.decode("latin-1"), mask)
+    if _is_packed(row) or BASE32.search(row) is not None:
+        return True
+    shown = octets.decode("latin-1")
+    return _may_be_read(shown, mask) or _may_be_read(octets.decode("utf-8", "ignore"), mask)
 
 
 def _is_packed(text: str) -> bool:
@@ -247,6 +252,8 @@ def _may_be_read(shown: str, mask: Mask) -> bool:
         return True
     escaped = "%" in shown or "&" in shown
     low = unescape(unquote(shown)).lower() if escaped else shown.lower()
+    if not low.isascii():
+        low += show_composed(low)[0]
     return any(label in low for label in finder.labels) or finder.needles.stand_in(shown)
 
 

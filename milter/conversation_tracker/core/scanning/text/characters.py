@@ -1,6 +1,7 @@
-"""Characters beyond ASCII that stand for others, or for none, for the final scan.
+"""Characters that stand for others, or for none, and what terminals and printers are told.
 
-Written apart from the masking code. Time is linear in the text's length. Nothing here raises.
+For the final scan. Written apart from the masking code. Time is linear in the text's length.
+Nothing here raises.
 """
 
 import re
@@ -18,6 +19,21 @@ _NO_CONTROLS = bytes(set(range(256)).difference(_CONTROLS))
 # The same beyond ASCII in UTF-8, and what one of them begins with.
 _MORE_CONTROLS = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 _BEFORE_MORE = (b"\xc2", b"\xe2\x80")
+
+# What follows ESC.
+_SEQUENCE = re.compile(
+    r"\x1b(?:(?P<two>(?:\$\(?[@a-f]|\(i)[^\x1b\r\n]+)|\[[0-?]*[ -/]*[@-~]"
+    r"|\][^\x07\x1b\r\n]{0,200}\x07?|[ -/]*[0-~])"
+    r"|\x9b[0-?]*[ -/]*[@-~]|\x0e|\x0f|\^\[\[[0-9;]*[a-z]|#033\[[0-9;]*[a-z]"
+)
+# Double bytes that are letters of ASCII, or signs of an address, in the character sets that mail
+# has; and all others, of which any number is one letter.
+_PAIR = re.compile(r"#([!-~])|!([%w2\]\\])|(?:(?!#[!-~]|![%w2\]\\])[!-~]{2})+|[^!-~]+")
+_PAIR_SIGNS = {"%": ".", "w": "@", "2": "_", "]": "-", "\\": "+"}
+# Printers write a character over another: bold, or with a line below, whichever comes first.
+_OVERSTRUCK = re.compile(r"[^\b\r\n]\x08(?!_)|\x08_")
+# The same of what may be an address: octets that are no text have any number of these.
+_IS_STRUCK = re.compile(r"\x08(?:(?<=([\w@.+-])\x08)\1|(?<=_\x08)[\w@.+-]|_(?<=[\w@.+-]\x08_))")
 
 # Letters and signs that stand for themselves, whatever is beside them.
 _SURE = re.compile(
@@ -59,6 +75,34 @@ def drop_controls(low: str) -> str:
 def has_controls(text: str) -> bool:
     """Return, cheaply, whether control characters are in a text, tabs and line ends apart."""
     return drop_controls(text) is not text
+
+
+def drop_sequences(low: str) -> str:
+    """Leave out what terminals are told in a lower-case text, and show its double bytes."""
+    # A function for each of those in octets that are no text costs as much as all the rest.
+    pieces = _SEQUENCE.split(low)
+    pieces[1::2] = [_show_pairs(two) if two else "" for two in pieces[1::2]]
+    return "".join(pieces)
+
+
+def _show_pairs(called: str) -> str:
+    """Show double bytes, behind what calls for them, as far as they are letters of ASCII."""
+    if called[0] != "$" or not ("#" in called or "!" in called):
+        return "\u4e00"
+    start = 3 if called[1] == "(" else 2
+    return "".join(
+        pair[1] or _PAIR_SIGNS.get(pair[2], "\u4e00") for pair in _PAIR.finditer(called, start)
+    )
+
+
+def is_overstruck(low: str) -> bool:
+    """Return, cheaply, whether in a lower-case text words are written twice, or with a line."""
+    return _IS_STRUCK.search(low) is not None
+
+
+def drop_overstruck(low: str) -> str:
+    """Leave out what another character is written over; the same object if nothing is."""
+    return _OVERSTRUCK.sub("", low) if is_overstruck(low) else low
 
 
 def _find_unsure(low: str) -> str:

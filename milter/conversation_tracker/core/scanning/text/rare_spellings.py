@@ -15,15 +15,11 @@ from urllib.parse import unquote
 from conversation_tracker.core.scanning.text import characters, decodings, rich_text
 
 _ROUNDS = 3
-_SEQUENCE = re.compile(
-    r"\x1b(?:(?P<two>(?:\$\(?[@a-f]|\(i)[^\x1b\r\n]+)|\[[0-?]*[ -/]*[@-~]"
-    r"|\][^\x07\x1b\r\n]{0,200}\x07?|[ -/]*[0-~])"
-    r"|\x9b[0-?]*[ -/]*[@-~]|\x0e|\x0f|\^\[\[[0-9;]*[a-z]|#033\[[0-9;]*[a-z]"
-)
 _IN_SCRIPT = re.compile(
     r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{0{0,8}([0-9a-f]{1,6})\}|([0-3]?[0-7]{2})|(e(?=\[)))"
 )
-_IN_STYLE = re.compile(r"\\([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?")
+# In JSON a backslash is doubled.
+_IN_STYLE = re.compile(r"\\{1,4}([0-9a-f]{1,6})(?:\r\n|[ \t\r\n\f])?")
 _GOES_ON = re.compile(r"\\\r?\n")
 _SIGNS = ("\\x40", "\\u0040", "\\100")
 _NO_SIGN = re.compile(r"[^\s<>@]{0,64}@")  # before what is an address without it
@@ -50,15 +46,20 @@ _IN_FORM = re.compile(
     r"\+([(\[{<\"]{0,2}(?:\u00e4t|at|arroba|arobase|chez|dot|pun[kc]?to?|ponto|point)[)\]}>\"]{0,2})\+"
 )
 _ALL_QUOTED = re.compile(r"=[2-7][0-9a-f]=[2-7][0-9a-f]=[2-7][0-9a-f]")
+# What is quoted so begins an escape of another kind.
+_QUOTED_ESCAPE = re.compile(
+    r"=(25(?=[2-7][0-9a-f])|26(?=\#|[a-z]{2,8};)|5c(?=u00|u\{|x[2-7]|[01][0-7]))"
+)
+# Signs of an address as names of files and of columns have them, and by their number.
+_UNDERLINED = re.compile(r"_(?:40(?![0-9]{1,60}\.)(?=[a-z0-9-]{1,63}(?:\.|_2e)[a-z]))")
+_UNDERLINED_SIGN = re.compile(r"_(2[bde]|5f)")
 # Before what is an address without it, it is no at sign.
 _QUOTED = re.compile(r"=(?!40[^\s<>@]{0,64}@)([2-7][0-9a-f])")
 # A letter or a sign of an address, amid one: attributes and links have numbers so.
-_QUOTED_LETTER = re.compile(r"=(?:[46][1-9a-f]|[57][0-9a]|5f|2[bde])(?=[a-z.=@_+-])")
+_QUOTED_LETTER = re.compile(
+    r"=(?:(?:[46][1-9a-f]|[57][0-9a]|5f|2[bde])(?=[a-z.=@_+-])|25[2-7]|26[#a-z]|5c[ux01])"
+)
 _NEAR = 100  # characters before a domain, and behind it, in which an address is
-# Double bytes that are letters of ASCII, or signs of an address, in the character sets that mail
-# has; and all others, of which any number is one letter.
-_PAIR = re.compile(r"#([!-~])|!([%w2\]\\])|(?:(?!#[!-~]|![%w2\]\\])[!-~]{2})+|[^!-~]+")
-_PAIR_SIGNS = {"%": ".", "w": "@", "2": "_", "]": "-", "\\": "+"}
 _PERCENT_U = re.compile(r"%u00([2-7][0-9a-f])")
 _MARKUP = re.compile(
     r"<(?:!--[^<>]{0,400}--|(?P<unseen>param|comment)>[^<>]{0,300}</(?P=unseen)"
@@ -224,6 +225,8 @@ def may_be_escaped(low: str) -> bool:
     for word in _TELLING:
         if word in low:
             return True
+    if "\b" in low and characters.is_overstruck(low):
+        return True
     if "8238" in low and _TURNED_NUMBER.search(low) is not None:
         return True
     if "[" in low and ("^[[" in low or "#033[" in low):
@@ -231,6 +234,10 @@ def may_be_escaped(low: str) -> bool:
     if "email" in low and ("cfemail" in low or "email-protection" in low):
         return True
     if "=" in low and (_SOFT.search(low) or _ALL_QUOTED.search(low)) is not None:
+        return True
+    if "+" in low and "u+0040" in low:
+        return True
+    if "_" in low and "_40" in low and _UNDERLINED.search(low) is not None:
         return True
     if ("+" in low or "&" in low) and _may_be_seven(low):
         return True
@@ -257,6 +264,12 @@ def _unescape_twice(low: str) -> str:
         *_, low = decodings.iter_readings(_SOFT.sub("", low))
     if "=40" in low:
         low = decodings.decode_signs(low)
+    if "=" in low and _QUOTED_ESCAPE.search(low) is not None:
+        low = _QUOTED_ESCAPE.sub(_decode_quoted, low)
+    if "u+0040" in low:
+        low = low.replace("u+0040", "@")
+    if "_40" in low and _UNDERLINED.search(low) is not None:
+        low = _UNDERLINED_SIGN.sub(_decode_quoted, _UNDERLINED.sub("@", low))
     if "imcea" in low:
         low = _ENCAPSULATED.sub(_decode_encapsulated, low)
     if "+" in low:
@@ -264,26 +277,11 @@ def _unescape_twice(low: str) -> str:
         low = _IN_FORM.sub(r" \1 ", low)
     # A sign of one character is found at many times the speed of a longer one.
     colours = "[" in low and (("^" in low and "^[[" in low) or "#033[" in low)
+    if "\b" in low:
+        low = characters.drop_overstruck(low)
     if "\x1b" in low or "\x9b" in low or colours:
-        *_, low = decodings.iter_readings(_drop_sequences(low))
+        *_, low = decodings.iter_readings(characters.drop_sequences(low))
     return low.replace("\x0e", "").replace("\x0f", "")
-
-
-def _drop_sequences(low: str) -> str:
-    # A function for each of those in octets that are no text costs as much as all the rest.
-    pieces = _SEQUENCE.split(low)
-    pieces[1::2] = [_show_pairs(two) if two else "" for two in pieces[1::2]]
-    return "".join(pieces)
-
-
-def _show_pairs(called: str) -> str:
-    """Show double bytes, behind what calls for them, as far as they are letters of ASCII."""
-    if called[0] != "$" or not ("#" in called or "!" in called):
-        return "\u4e00"
-    start = 3 if called[1] == "(" else 2
-    return "".join(
-        pair[1] or _PAIR_SIGNS.get(pair[2], "\u4e00") for pair in _PAIR.finditer(called, start)
-    )
 
 
 def _decode_seven(found: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import Limits
 from conversation_tracker.core.scanning.text import (
+    characters,
     charsets,
     decodings,
     deep_scan,
@@ -155,6 +156,9 @@ class TextSearch:
         yield from found
         if shown is not None and _SIGN.search(low) is not None:
             more = self._matcher.for_binary.find(_SIGN.sub("@", low))
+            yield from (each for each in more if each not in found)
+        if shown is not None and not low.isascii():
+            more = self._matcher.for_binary.find(characters.drop_invisible(low))
             yield from (each for each in more if each not in found)
         if shown is None:
             yield from (each for each in self._matcher.find_in_bytes(data) if each not in found)

@@ -4,6 +4,7 @@ Written apart from the masking code. Each text is read a bounded number of times
 raises.
 """
 
+import base64
 import binascii
 import re
 import zlib
@@ -12,6 +13,7 @@ from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import unquote
 
+from conversation_tracker.core.scanning.text.characters import drop_invisible
 from conversation_tracker.core.scanning.text.decodings import (
     decode_base64,
     decode_percent,
@@ -39,6 +41,14 @@ _PACKED = (
     re.compile(r"e(?:J[w-z]|A[E-H]|F[4-7]|N[o-r])(?<![A-Za-z0-9+_-]...)[A-Za-z0-9+/_-]{8,}"),
     re.compile(r"H4sI(?<![A-Za-z0-9+_-]....)[A-Za-z0-9+/_-]{8,}"),
 )
+# Letters of ASCII in UTF-16: of each three, eight characters.
+_WIDE_LETTERS = re.compile(
+    r"A[C-H][AEIMQUYcgkosw048]A[A-Za-z0-9+/_-][AQgw][AB][A-Za-z0-9+/_-]A[C-H]"
+)
+_BASE32 = re.compile(r"[A-Z2-7]{24,}|[a-z2-7]{24,}")  # RFC 4648 section 6, in one letter case
+# How letters of another width, and characters without width, begin in UTF-8 read as Latin-1.
+_NOT_ASCII = ("\xef\xbc", "\xef\xbd", "\xe2\x80", "\xc2\xad", "\xe2\x81", "\xef\xbb")
+_LEAST = 28  # characters of a text that holds such a token
 _MOST_UNPACKED = 16  # octets for each of a token
 _LONG_LINKS = 64 * 1024  # characters of links that are remembered
 _MOST_NEAR = 64  # labels that are looked for one by one
@@ -74,12 +84,19 @@ class Tokens:
 
     def _stand_in(self, data: bytes) -> bool:
         """Return whether there is anything to decode in bytes: looked for in long words alone."""
-        if len(data) >= _WORTH * 1024 and self._shortest >= _WORTH:
-            data = _take_words(data, self._shortest)
+        return self._stand_in_words(self._take_words(data))
+
+    def _stand_in_words(self, data: bytes) -> bool:
         if any(each in data for each in self._based):
             return True
         low = data.lower() if self._digits else b""
         return any(each in low for each in self._digits)
+
+    def _take_words(self, data: bytes) -> bytes:
+        """Return what of bytes may hold tokens: long words alone where there are few of them."""
+        if len(data) >= _WORTH * 1024 and self._shortest >= _WORTH:
+            return _take_words(data, self._shortest)
+        return data
 
     def decode(self, text: str, low: str = "") -> Iterator[str]:
         """Yield the decoded tokens in a text that hold one of the words.
@@ -95,9 +112,35 @@ class Tokens:
                 yield from found
                 if not found and len(links) < _LONG_LINKS:
                     self._plain.add(links)
-        if len(text) >= _WORTH * 1024 and not self._stand_in(text.encode("utf-8", "surrogatepass")):
-            return
+        if len(text) >= _WORTH * 1024:
+            words = self._take_words(text.encode("utf-8", "surrogatepass"))
+            if _may_be_rare(words.decode("latin-1")):
+                yield from self._decode_rare(text)
+            if not self._stand_in_words(words):
+                return
+        elif self._shortest and _may_be_rare(text):
+            yield from self._decode_rare(text)
         yield from self._decode_once(text, low)
+
+    def _decode_rare(self, text: str) -> Iterator[str]:
+        """Yield what base64 in running text holds that is compressed, or UTF-16."""
+        for pattern in _PACKED:
+            yield from map(_unpack, pattern.findall(text))
+        if not self._wide or _WIDE_LETTERS.search(text) is None:
+            return
+        done = 0
+        for found in _WIDE_LETTERS.finditer(text):
+            at = found.start()
+            if at < done:
+                continue
+            left = _NO_TOKEN.split(text[max(done, at - _TOKEN) : at])[-1]
+            right = _NO_TOKEN.split(text[at : at + 2 * _TOKEN], maxsplit=1)[0]
+            done = at + len(right)
+            code = (left + right).translate(_URL_SAFE).encode("ascii")
+            shown = decode_base64(code).decode("latin-1")
+            low = shown.lower()
+            if any(each in low for each in self._wide):
+                yield shown.replace("\0\0", " ").replace("\0", "")
 
     def _decode_once(self, text: str, low: str = "") -> Iterator[str]:
         # `in` costs half of what `find` does, and most texts hold none.
@@ -143,10 +186,15 @@ class Tokens:
             yield from self._decode_again(shown, levels)
             if self._is_near(low):
                 yield from self._decode_spelled(pieces)
+            for each in filter(_BASE32.fullmatch, pieces):
+                if self._is_near(data := _decode_base32(each)):
+                    yield data
 
     def _is_near(self, low: str) -> bool:
         """Return whether a domain may be in what was decoded, or in that without its escapes."""
         low = decode_references(decode_percent(low))
+        if any(each in low for each in _NOT_ASCII):
+            low += drop_invisible(low.encode("latin-1", "ignore").decode("utf-8", "ignore"))
         return any(word in low for word in self._near[:_MOST_NEAR])
 
     def _decode_spelled(self, pieces: list[str]) -> Iterator[str]:
@@ -161,6 +209,24 @@ class Tokens:
             yield from self._decode_once(shown)
         if levels and "://" in shown:
             yield from self._decode_nested("\n".join(_LINKED.findall(shown)), levels - 1)
+
+
+def _may_be_rare(text: str) -> bool:
+    """Return, cheaply, whether base64 in a text may be compressed, or UTF-16."""
+    if len(text) < _LEAST:
+        return False
+    if "eJ" in text or "H4sI" in text:
+        return True
+    # One of these is in each word of letters.
+    return ("AG" in text or "AH" in text) and _WIDE_LETTERS.search(text) is not None
+
+
+def _decode_base32(token: str) -> str:
+    """Decode base32, as far as there are whole octets."""
+    code = token[: len(token) - (len(token) % 8 in (1, 3, 6))].upper()
+    with suppress(binascii.Error):
+        return base64.b32decode(code + "=" * (-len(code) % 8)).decode("latin-1").lower()
+    return ""
 
 
 def _unpack(token: str) -> str:
