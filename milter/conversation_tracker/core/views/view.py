@@ -4,11 +4,11 @@
 Raises `TooComplex` for a structure over the limits. `planning` decides if a message may pass.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 from functools import partial
 from itertools import compress
-from typing import NamedTuple, Self
+from typing import Self
 
 from conversation_tracker.core.base.header_names import (
     ADDRESS_HEADERS,
@@ -19,6 +19,7 @@ from conversation_tracker.core.base.header_names import (
     is_needed,
 )
 from conversation_tracker.core.base.octets import Octets
+from conversation_tracker.core.masking.address.mask import Mask
 from conversation_tracker.core.masking.header import part_header
 from conversation_tracker.core.masking.header.headers import mask_mailboxes, remove_people
 from conversation_tracker.core.masking.header.phrases import make_mailbox, quote_names
@@ -37,16 +38,7 @@ from conversation_tracker.core.views.message_ids import find_author, show_ids
 from conversation_tracker.core.views.reader_mask import ReaderMask
 
 _GONE = INTERNAL | NEVER_KEPT
-
-
-class _Signs(NamedTuple):
-    """What a look at all kept fields together tells of each: what no field has, none is asked.
-
-    Whether one may hold what does not stand in clear, or what `mask_sequences` changes.
-    """
-
-    hidden: bool
-    sequences: bool
+_Placed = tuple[int, Header]  # a field with its place
 
 
 class View(ReaderMask):
@@ -65,12 +57,11 @@ class View(ReaderMask):
         values: list[bytes | None] = []
         known = self._find_clean_parts(message)
         keeps = self._choose_fields(message, protected=protected)
-        needed, others = _join_values(compress(message.headers, keeps))
-        hidden = self._may_hide(needed, others, known)
-        signs = _Signs(hidden, may_hold_sequences(needed) or may_hold_sequences(others))
+        kept = [*compress(enumerate(message.headers), keeps)]
+        hiding = self._find_hiding(kept, known)
+        sequences = may_hold_sequences(_join_values(kept))
         if known.learns:
-            kept = compress(enumerate(message.headers), keeps)
-            learn_fields(kept, self, known, hidden=hidden)
+            learn_fields(kept, self, known, hidden=bool(hiding))
         self._references.author = find_author(message, self.conversation)
         for place, header in enumerate(message.headers):
             self.limits.check()
@@ -79,7 +70,9 @@ class View(ReaderMask):
             elif place in known.fields:
                 values.append(header.value)
             else:
-                values.append(self._show_value(place, header, message, signs))
+                known.met = False
+                shown = mask_field(header, self) if sequences else header
+                values.append(self._show_value(place, shown, message, hidden=place in hiding))
         return values
 
     def _is_named(self, key: bytes) -> bool:
@@ -106,27 +99,25 @@ class View(ReaderMask):
             found.append(keeps)
         return found
 
-    def _may_hide(self, needed: bytes, others: bytes, known: CleanParts) -> bool:
-        """Return whether one of the fields that are kept may hold what does not stand in clear.
+    def _find_hiding(self, kept: list[_Placed], known: CleanParts) -> set[int]:
+        """Return the places of fields that may hold what does not stand in clear.
 
         What the record saw holds here: it keeps what a reader needs, and no more.
-
-        Args:
-            needed: the values of those that a reader needs; a look at all is cheaper than at each.
-            others: those of the others.
-            known: what is known of the message.
         """
-        if known.hides(partial(obfuscated.possible, needed, self)):
-            return True
-        return bool(others) and obfuscated.possible(others, self)
+        needed = [each for each in kept if is_needed(each[1].key)]
+        found = set[int]()
+        if known.hides(partial(obfuscated.possible, _join_values(needed), self)):
+            found.update(_iter_hiding(needed, self))
+        if len(needed) < len(kept):
+            others = [each for each in kept if not is_needed(each[1].key)]
+            found.update(_iter_hiding(others, self))
+        return found
 
     def _show_value(
-        self, place: int, header: Header, message: Message, signs: "_Signs"
+        self, place: int, header: Header, message: Message, *, hidden: bool
     ) -> bytes | None:
-        self.clean_parts.met = False
-        shown = mask_field(header, self) if signs.sequences else header
-        value = self._mask_value(shown, message, hidden=signs.hidden)
-        if value is not header.value:
+        value = self._mask_value(header, message, hidden=hidden)
+        if value is not message.headers[place].value:
             return value
         # Addresses and identifiers are looked up, and not found in a text.
         looked_up = header.key in ADDRESS_HEADERS or header.key in IDENTIFYING
@@ -263,12 +254,23 @@ class View(ReaderMask):
         return self.clean_parts
 
 
-def _join_values(headers: Iterable[Header]) -> tuple[bytes, bytes]:
-    """Return the values of fields that a reader needs, one a line, and those of all others."""
-    needed, others = list[bytes](), list[bytes]()
-    for each in headers:
-        (needed if is_needed(each.key) else others).append(each.value)
-    return b"\n".join(needed), b"\n".join(others)
+def _join_values(fields: Iterable[_Placed]) -> bytes:
+    return b"\n".join([header.value for _, header in fields])
+
+
+def _iter_hiding(fields: list[_Placed], mask: Mask) -> Iterator[int]:
+    """Yield the places of those that may hide something: asked together, and then in halves.
+
+    To ask of several costs little more than of one, and mostly there is none.
+    """
+    if not fields or not obfuscated.possible(_join_values(fields), mask):
+        return
+    if len(fields) == 1:
+        yield fields[0][0]
+        return
+    half = len(fields) // 2
+    yield from _iter_hiding(fields[:half], mask)
+    yield from _iter_hiding(fields[half:], mask)
 
 
 def read_structure(message: Message) -> message_body.Part:
