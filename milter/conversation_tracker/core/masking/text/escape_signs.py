@@ -14,6 +14,7 @@ from conversation_tracker.core.masking.text import (
     cloudflare,
     composed_characters,
     escape_edits,
+    escape_syntaxes,
     gateway_links,
 )
 
@@ -53,6 +54,9 @@ _NEAR_SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("%", re.compile(r"%(?:u00|25%[2-7]|(?:25)*(?:1b|(?:26|5c|5e)[^\s<>]|3d[2-7][0-9a-f]))")),
     ("=", re.compile(r"=(?:2(?:5[0-9a-f]{2}|6)|3d[2-7][0-9a-f]|5c(?:u00|u\{|x[2-7]|[01][0-7]))")),
+    ("+", re.compile(r"\+aea")),
+    ("imcea", re.compile("imcea")),
+    ("=", escape_syntaxes.SOFT_BREAK),
 )
 _SIGNS_OF_MORE: _Signs = (*_FAR_SIGNS, *_NEAR_SIGNS)
 _TAGGED = re.compile(
