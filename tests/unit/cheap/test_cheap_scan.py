@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from said_addresses import texts
 
-from conversation_tracker.core.scanning.text import munged, munged_places
+from conversation_tracker.core.scanning.scan import Scanner
+from conversation_tracker.core.scanning.text import deep_scan, munged, munged_places, text_search
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
 from conversation_tracker.core.scanning.text.munged_places import WatchedAddresses
 from conversation_tracker.core.scanning.text.munged_words import LINED_AT
@@ -167,3 +168,68 @@ def test_the_places_of_a_frequent_label_are_those_of_any_other(low: str) -> None
             for share in (0, 10**6):
                 patch.setattr(munged_places, "_SHARE", share)
                 assert sorted(munged_places.iter_places(low, matcher, lambda: None)) == every
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        *(("see xhome.example", False), ("7home.example", False), ("see www.home.example", False)),
+        *(("home sweet home", False), ("@home.example-207700027841b.ct.example", False)),
+        *(("home.example", True), ("see home.example", True), ("@home.example-2077b.", True)),
+        *(("\u00e9home.example", True), ("_home.example", True), ("home for example", True)),
+        ("j=6fhn.doe [at=5dhome.example", True),
+        ("j=6fhn.doe@home.e=78ample", True),
+        ("xhome.example " * 100, True),  # not worth it
+        ("xhome.example @home.example", True),
+    ],
+)
+def test_a_domain_begins_where_no_other_one_ends(text: str, may: bool) -> None:
+    assert MATCHERS[0].may_begin_apart(text) is may
+
+
+@pytest.mark.parametrize("text", ["a@home.example-207700027841b.ct.example", "x home"])
+def test_an_alias_at_one_of_two_domains_is_looked_at(text: str) -> None:
+    both = ["bob@home.example", "bob@home.example-207700027841b.ct.example"]
+    assert AddressMatcher({key: key for key in both}).may_begin_apart(text) is ("@" in text)
+
+
+_BEGINNINGS = [
+    *"john.doe john doe j=6fhn d=6fe @ =40 (at) [at=5d ( ) at = % ! . - _ x 7 n + \" '".split(),
+    *("=5d", "=3d"),
+    *"home example e=78ample com -207700027841b.ct.example \u00e9 home.example ho me".split(),
+    *"home.e=78ample home.example-207700027841b.ct.example %40 &#64; & amp; #64; < >".split(),
+    *"web.example mail.shop.co.uk \u30a2\u30c3\u30c8\u30de\u30fc\u30af \\n \u200b".split(),
+    *(" ", "\n", "\x01", " at ", " =61=74 ", " dot ", "=\n", '<a title="', '">'),
+    *("<b>", "</b>", "<i class=x>", "<br>", "<div>", "<!-- x -->", "<bdo>"),
+]  # fmt: skip
+_IN_WORDS = ["<b>", "</i>", "<wbr>", "<div>", "&", "<b>amp;", "=", "\x01", "\u200b", '"', "'", "\n"]
+
+
+@st.composite
+def _parted(draw: st.DrawFn) -> str:
+    """Draw one of the addresses with something in it, and what stands around it."""
+    address = draw(st.sampled_from(["john.doe@home.example", "joe@web.example", "x@home.example"]))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(address)))
+        address = address[:at] + draw(st.sampled_from(_IN_WORDS)) + address[at:]
+    return address
+
+
+_WRITTEN = st.lists(st.sampled_from(_BEGINNINGS) | _parted(), min_size=2, max_size=9)
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(_WRITTEN.map("".join), st.sampled_from(PEOPLE), st.booleans())
+@example('xhome.example john.doe@h"ome.example', PEOPLE[0], False)
+@example('<b>www.home.example john.doe@h"ome.example', PEOPLE[0], True)
+@example("john.doe@ho<b>me.example", PEOPLE[0], True)
+@example("john.doe@home.exam=<b>\nple", PEOPLE[0], True)
+def test_where_no_domain_may_begin_nobody_is_shown(
+    text: str, people: list[str], markup: bool
+) -> None:
+    scanner = Scanner({key: key for key in people})
+    told = deep_scan.shows_nothing(text, scanner.matcher, markup=markup)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deep_scan, "shows_nothing", lambda *_a, **_k: False)
+        search = text_search.TextSearch(scanner, None)
+        assert not (told and set(search.find(text, markup=markup)))

@@ -5,8 +5,7 @@ Nothing here raises.
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,15 +44,20 @@ _FILE = " (file)"
 _BETWEEN = ("preamble", "epilogue")
 _QUOTED = re.compile(r"part \d+ [^,]*, ")
 _NUMBER = re.compile(r"part \d+ ")
+_NO_CHARSETS: frozenset[str] = frozenset()
 
 
 class ScanContext(SearchContext, Protocol):
     """What is known before a scan: as `Scanner` has it."""
 
     nobody: set[Hashable]
+    declared: dict[Hashable, Declared]
     body: Octets | None
-    locals: dict[str, str]
     texts: KnownTexts
+
+    @property
+    def locals(self) -> Mapping[str, str]:
+        """Return the local part of each one's address, by the token."""
 
 
 class ContentScan:
@@ -69,7 +73,7 @@ class ContentScan:
         self._limits = known.limits
         self._nobody = known.nobody
         self._own = own
-        self._local = known.locals.get(own or "", "")
+        self._known = known
         self._noted = self._met = self._own_noted = self._binary = self._counts = False
         self._text = TextSearch(known, own)
         self._texts = known.texts
@@ -77,8 +81,13 @@ class ContentScan:
         self._matcher = known.matcher
         self._tokens = known.tokens
         self.hits: dict[Hit, None] = {}
-        self.unread: Counter[str] = Counter()
+        self.unread: dict[str, int] = {}
         self.counts_own = True
+
+    @cached_property
+    def _local(self) -> str:
+        """The local part of the reader's address."""
+        return self._known.locals.get(self._own or "", "")
 
     @cached_property
     def _packed(self) -> "Carver":
@@ -106,7 +115,7 @@ class ContentScan:
         """Look at content; name as text in which charsets that was, whatever its type says."""
         self._own_noted, self._text.own_coded = False, 0
         head = data[:again]  # looked at already
-        self._binary, charsets = file, frozenset[str]()
+        self._binary, charsets = file, _NO_CHARSETS
         # Of content lines, a fold hides that a domain goes on; no program shows one.
         folds = not file and (folds or content_lines.is_content_lines(declared.type, data))
         data = content_lines.mend(data) if folds else data
@@ -218,6 +227,8 @@ class ContentScan:
                     self._look_at_contents(channel, files, inside - 1)
 
     def _look_between(self, channel: str, data: Octets, start: int, end: int) -> None:
+        if start >= end:
+            return
         for each in windows.split(windows.decode(data, start, end, b"")):
             if not each.isspace() and each:
                 self._look_header(channel, each)
@@ -251,7 +262,8 @@ class ContentScan:
             return
         times = max(0, self._count_own(rest) - self._count_own(counted)) + self._text.own_coded
         if times:
-            self.unread[_NUMBER.sub("part ", channel)] += times
+            place = _NUMBER.sub("part ", channel)
+            self.unread[place] = self.unread.get(place, 0) + times
 
     def _count_own(self, rest: str) -> int:
         """Count the reader's own address in a text, in the reading that shows it most often."""
@@ -277,7 +289,7 @@ class ContentScan:
 
     def _find(self, text: str, *, markup: bool, attached: bool) -> Iterator[str]:
         yield from self._text.find(text, markup=markup)
-        if not attached:
+        if not attached and "://" in text:
             yield from self._text.find_in_links(text)
 
     def _find_in_differences(
@@ -290,7 +302,8 @@ class ContentScan:
         spans = self._texts.find_differences(text, markup=markup)
         if spans is None:
             return None
-        coded, owners = self._text.own_coded, dict[str, None]()
+        coded = self._text.own_coded
+        owners: dict[str, None] = {}
         for start, end in spans:
             piece = self._find(text[start:end], markup=markup, attached=attached)
             owners |= dict.fromkeys(piece)

@@ -25,6 +25,8 @@ READ = frozenset(
     """.split()
 )
 """Fields that a person reads, links in them apart."""
+SHOWN = READ | IDENTIFIERS
+"""Fields in which the reader's own address is no surprise."""
 
 _SURE = ("/", "www.", "mailto:", "\\\\")
 _ESCAPED = re.compile(r"%[0-9a-f]{2}|&\w+=")

@@ -51,3 +51,7 @@ class ScanResult:
 
     hits: tuple[Hit, ...] = ()
     unread: Counter[str] = field(default_factory=Counter)
+
+
+NOTHING = ScanResult()
+"""What a scan found that found nothing; nobody adds to it."""

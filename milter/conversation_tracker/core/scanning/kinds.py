@@ -54,9 +54,10 @@ def is_file(declared: Declared, data: bytes) -> bool:
         declared: what its part says of it.
         data: its beginning at least, without its transfer encoding.
     """
-    if _ENVELOPED.search(data[:64]) is not None:
+    head = data[:64]
+    if b"\x06" in head and _ENVELOPED.search(head) is not None:
         return True
-    if _IDENTITY.match(declared.type) is not None:
+    if declared.type.startswith("application/") and _IDENTITY.match(declared.type) is not None:
         return False
     if is_textual(declared):
         if _is_binary(declared, data):

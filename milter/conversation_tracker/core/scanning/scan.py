@@ -9,12 +9,15 @@ Structure over the limits is looked at flat, as text. Time is linear in the size
 Nothing here raises.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.base.limits import UNLIMITED, Limits
 from conversation_tracker.core.base.octets import Octets
 from conversation_tracker.core.model.message import Header
-from conversation_tracker.core.scanning.hits import Hit, ScanResult
+from conversation_tracker.core.scanning.hits import NOTHING, Hit, ScanResult
+from conversation_tracker.core.scanning.parts import Declared
 from conversation_tracker.core.scanning.scan_pass import MOST_HITS, Scan
 from conversation_tracker.core.scanning.text import tokens
 from conversation_tracker.core.scanning.text.address_matcher import AddressMatcher
@@ -48,12 +51,18 @@ class Scanner:
         self.matcher = AddressMatcher(forbidden)
         self.tokens = tokens.Tokens(self.matcher.pointers, self.matcher.words)
         self.nobody: set[Hashable] = set()  # fields, contents, the body as a whole
+        self.declared: dict[Hashable, Declared] = {}  # by the fields that say it
         self.plain: set[tuple[str, bool]] = set()  # short texts that name nobody in other readings
         self.texts = KnownTexts()
         if other is not None and other.forbidden == self.forbidden:
             # Whoever is first decides whose an address is, and not whether it is anybody's.
             self.nobody, self.plain, self.texts = other.nobody, other.plain, other.texts
-        self.locals = {token: key.rpartition("@")[0] for key, token in [*forbidden.items()][::-1]}
+
+    @cached_property
+    def locals(self) -> dict[str, str]:
+        """Return the local part of each one's address, by the token; of several, the first one."""
+        people = reversed(self.forbidden.items())
+        return {token: key.rpartition("@")[0] for key, token in people}
 
     def scan(self, headers: Sequence[Header], body: Octets, own: str | None = None) -> list[Hit]:
         """Look for addresses, in every form in which a reader may see them.
@@ -88,7 +97,7 @@ class Scanner:
             written: the body is the sender's own, so in it the reader's address is not counted.
         """
         if not self.matcher:
-            return ScanResult()
+            return NOTHING
         found = Scan(self, own)
         if counts:
             found.forget_what_is_found()
@@ -96,7 +105,9 @@ class Scanner:
         if len(body):
             found.counts_own = not written
             found.walk(headers, body)
-        return ScanResult(tuple(found.hits)[:MOST_HITS], found.unread)
+        if not (found.hits or found.unread):
+            return NOTHING
+        return ScanResult(tuple(found.hits)[:MOST_HITS], Counter(found.unread))
 
 
 def scan(

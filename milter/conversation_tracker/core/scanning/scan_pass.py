@@ -5,7 +5,7 @@ What is looked for in the content of each is in `content_scan`. Nothing here rai
 
 import hashlib
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from conversation_tracker.core.base.octets import Octets
@@ -44,6 +44,7 @@ class Scan(ContentScan):
     def __init__(self, known: ScanContext, own: str | None) -> None:
         super().__init__(known, own)
         self._body = known.body
+        self._declared = known.declared
         self._count = 0
 
     def look_at_headers(self, headers: Sequence[Header]) -> None:
@@ -72,8 +73,7 @@ class Scan(ContentScan):
         """Return cheaply that fields show nobody but the reader, and where they read it."""
         groups: tuple[list[bytes], list[bytes]] = ([], [])
         for header, field in fields:
-            shown = header.key in hidden_text.READ or header.key in hidden_text.IDENTIFIERS
-            groups[shown].append(field)
+            groups[header.key in hidden_text.SHOWN].append(field)
         rest, read = (_END.join(group) for group in groups)
         whole = rest + _END + read
         if not whole.isascii() or _RICH.search(whole) is not None:
@@ -83,7 +83,7 @@ class Scan(ContentScan):
         # Where no rare spelling is in the fields together, none is in a single field.
         self._text.without_rare = not self._text.rare_seen
         if not owners:
-            self._nobody.update(field for _, field in fields if len(field) < SHORT)
+            self._nobody.update([field for _, field in fields if len(field) < SHORT])
             return True
         if owners != {self._own}:
             return False
@@ -102,54 +102,57 @@ class Scan(ContentScan):
 
     def walk(self, headers: Sequence[Header], body: Octets) -> None:
         """Look at the parts of a body, and at those inside them."""
-        fields = tuple((h.key, h.value) for h in headers if h.key.startswith(b"content-"))
+        fields = tuple([(h.key, h.value) for h in headers if h.key.startswith(b"content-")])
         if body is self._body and fields in self._nobody:
             return
-        declared = Declared(fields, "text/plain")
+        if (declared := self._declared.get(fields)) is None:
+            declared = self._declared[fields] = Declared(fields, "text/plain")
         waiting = [Entity(body, 0, len(body), declared=declared)]
         self._met = False
         while waiting and len(self.hits) < MOST_HITS:
-            waiting += reversed(list(self._split(waiting.pop())))
+            waiting += reversed(self._split(waiting.pop()))
         if body is self._body and not (self._met or waiting):
             self._nobody.add(fields)
 
-    def _split(self, part: Entity) -> Iterator[Entity]:
-        """Look at a part, and give the parts inside it, and the next message of its mailbox."""
+    def _split(self, part: Entity) -> list[Entity]:
+        """Look at a part; return the parts inside it, and the next message of its mailbox."""
         self._limits.check()
         self._count += 1
         part = end_in_mailbox(whole := part)
-        yield from self._split_one(part)
+        found = self._split_one(part)
         if part.end < whole.end and not (self._is_over(part) and part.seen_as):
-            yield replace(whole, start=part.end, depth=part.depth + 1)
+            found.append(replace(whole, start=part.end, depth=part.depth + 1))
+        return found
 
     def _is_over(self, part: Entity) -> bool:
         return self._count > MOST or part.depth > _DEPTH
 
-    def _split_one(self, part: Entity) -> Iterator[Entity]:
+    def _split_one(self, part: Entity) -> list[Entity]:
         declared, start = part.declared, part.start
         if declared is None:
             start = part.content
             block = part.data[part.start : start]
             self._look_header(part.inside + "part header", block)
-            declared = Declared.of(block, part.default)
+            declared = self._declared.get((block, part.default))
+            if declared is None:
+                declared = Declared.of(block, part.default)
+                if len(block) < SHORT:
+                    self._declared[block, part.default] = declared
         if self._is_over(part):
             self._look_at(f"{part.inside}part beyond the limits", declared, part, start)
-        elif declared.type.startswith("multipart/"):
-            yield from self._split_parts(part, declared, start)
-        elif declared.is_message and not _is_file(declared, part, start):
-            yield self._open_message(part, declared, start)
-        else:
-            name = f"{part.inside}part {self._count} {declared.type}"
-            declared = declared.as_octets() if declared.is_message else declared
-            found = self._look_at(name, declared, part, start)
-            if found is not None:
-                text = declared.type in ("text/plain", "text/html")
-                yield replace(
-                    found,
-                    depth=part.depth + 1,
-                    inside=f"{name}, " if text else _ATTACHED,
-                    told=part.told + 1,
-                )
+            return []
+        if declared.type.startswith("multipart/"):
+            return self._split_parts(part, declared, start)
+        if declared.is_message and not _is_file(declared, part, start):
+            return [self._open_message(part, declared, start)]
+        name = f"{part.inside}part {self._count} {declared.type}"
+        declared = declared.as_octets() if declared.is_message else declared
+        found = self._look_at(name, declared, part, start)
+        if found is None:
+            return []
+        text = declared.type in ("text/plain", "text/html")
+        inside = f"{name}, " if text else _ATTACHED
+        return [replace(found, depth=part.depth + 1, inside=inside, told=part.told + 1)]
 
     def _open_message(self, part: Entity, declared: Declared, start: int) -> Entity:
         """Return the message inside a part."""
@@ -162,29 +165,24 @@ class Scan(ContentScan):
             return Entity(data, 0, len(data), depth=part.depth + 1, inside=_ATTACHED)
         return Entity(part.data, start, part.end, depth=part.depth + 1, inside=_ATTACHED)
 
-    def _split_parts(self, part: Entity, declared: Declared, start: int) -> Iterator[Entity]:
-        """Yield the parts of a multipart, and look at what stands before and after them."""
+    def _split_parts(self, part: Entity, declared: Declared, start: int) -> list[Entity]:
+        """Return the parts of a multipart, and look at what stands before and after them."""
         lines = find_delimiters(part, declared.boundary, start)
+        found: list[Entity] = []
         if not lines:
-            yield from self._look_for_parts(part, declared, start)
-            return
+            return self._look_for_parts(part, declared, start)
         self._look_between(part.inside + "preamble", part.data, start, lines[0][0])
         default = "message/rfc822" if declared.type == "multipart/digest" else "text/plain"
         ends = [line[0] for line in lines[1:]] + [part.end]
         for (_, first, closing), end in zip(lines, ends, strict=True):
             if closing:
                 self._look_between(part.inside + "epilogue", part.data, first, part.end)
-                return
-            yield Entity(
-                part.data,
-                first,
-                strip_line_end(part.data, first, end),
-                default,
-                part.depth + 1,
-                part.inside,
-            )
+                break
+            end = strip_line_end(part.data, first, end)
+            found.append(Entity(part.data, first, end, default, part.depth + 1, part.inside))
+        return found
 
-    def _look_for_parts(self, part: Entity, declared: Declared, start: int) -> Iterator[Entity]:
+    def _look_for_parts(self, part: Entity, declared: Declared, start: int) -> list[Entity]:
         """Look at a multipart in which no part stands; give it decoded, if there are some then."""
         name = f"{part.inside}part {self._count} {declared.type}"
         if windows.is_encoded(declared.encoding):
@@ -193,25 +191,25 @@ class Scan(ContentScan):
             inside = Entity(data, 0, len(data), depth=part.depth + 1, inside=part.inside)
             if find_delimiters(inside, declared.boundary, 0):
                 self._look_raw(name, declared, part, start)
-                yield replace(inside, declared=declared.decoded())
-                return
+                return [replace(inside, declared=declared.decoded())]
         elif not _is_file(declared, part, start):
             self._look_at(name, declared, part, start)
-            return
+            return []
         found = self._look_at(name, declared.as_octets(), part, start)
-        if found is not None:
-            yield replace(found, depth=part.depth + 1, inside=_ATTACHED, told=part.told + 1)
+        if found is None:
+            return []
+        return [replace(found, depth=part.depth + 1, inside=_ATTACHED, told=part.told + 1)]
 
     def _look_at(self, channel: str, declared: Declared, part: Entity, start: int) -> Entity | None:
         """Look at a part's content; give it, without its encoding, if it may be a message.
 
-        What named nobody in the record is known by its digest, and not looked at again in a copy.
+        What named nobody in the record is known, and not looked at again in a copy.
         """
         if self._saw(declared, part, start):
             again = is_message(part.data, start, part.end)
             return Entity(part.data, start, part.end, seen_as=part.seen_as) if again else None
-        digest = _digest(part.data, start, part.end)
-        known = (declared.type, declared.value, declared.markup, declared.encoding, digest)
+        content = _identify(part.data, start, part.end)
+        known = (declared.type, declared.value, declared.markup, declared.encoding, content)
         if known in self._nobody:
             return None
         self._noted = False
@@ -244,12 +242,14 @@ class Scan(ContentScan):
         raw = part.data[start : part.end]
         data = windows.decode_transfer(raw, declared.encoding)
         file = kinds.is_file(declared, data)
-        folds = content_lines.is_content_lines(declared.type, data)
         charsets = self._look_content(channel, declared, data, file=file)
         if file:
             self._look_inside(channel, data)
         if data is not raw:
             self._look_raw(channel, declared, part, start, file=file)
+        if not is_message(data):
+            return None
+        folds = content_lines.is_content_lines(declared.type, data)
         seen_as = _name_readings(declared, file=file, folds=folds) | charsets
         if data is raw:
             return _open(part, part.data, start, part.end, seen_as)
@@ -276,6 +276,8 @@ class Scan(ContentScan):
             whole = self._limits.store(windows.decode(data, *span, b"")) if stands else data
             self._look_inside(channel, whole)
         self._look_raw(channel, declared, part, start, file=file)
+        if not is_message(data, *span):
+            return None
         seen_as = _name_readings(declared, file=file, folds=folds) | charsets
         return _open(part, data, *span, seen_as)
 
@@ -294,8 +296,8 @@ class Scan(ContentScan):
         quoted = declared.encoding == b"quoted-printable" and declared.type.startswith("message/")
         for raw in windows.split(windows.decode(*span, b"")) if based or quoted else ():
             if quoted:
-                self._look_header(channel, decodings.join_soft_breaks(raw))
-            elif decodings.has_strays(raw):
+                self._look_header(channel, windows.join_soft_breaks(raw))
+            elif windows.has_strays(raw):
                 # What stands in clear beside base64 is shown by some, and moves its groups.
                 self._look(channel, raw.decode("latin-1"))
         if declared.encoding in windows.UUENCODED:
@@ -318,11 +320,13 @@ def _is_file(declared: Declared, part: Entity, start: int) -> bool:
     if not (data.lstrip().startswith(b"%PDF-") or charsets.is_no_text(data)):
         return False
     # What stands in clear before base64 is what many programs show.
-    return declared.encoding != b"base64" or not decodings.has_strays(raw.lstrip().split(b"\n")[0])
+    return declared.encoding != b"base64" or not windows.has_strays(raw.lstrip().split(b"\n")[0])
 
 
-def _digest(data: Octets, start: int, end: int) -> bytes:
-    """Identify content, however long it is."""
+def _identify(data: Octets, start: int, end: int) -> bytes:
+    """Return what tells content from any other: itself where it is short, or its digest."""
+    if end - start <= SHORT:
+        return data[start:end]
     state = hashlib.blake2b(digest_size=32)
     for at in range(start, end, windows.LARGE):
         state.update(data[at : min(at + windows.LARGE, end)])
@@ -334,12 +338,8 @@ def _name_readings(declared: Declared, *, file: bool, folds: bool) -> frozenset[
     return frozenset(() if file or folds else ((declared.type, declared.value, declared.markup),))
 
 
-def _open(
-    part: Entity, data: Octets, start: int, end: int, seen_as: frozenset[Hashable]
-) -> Entity | None:
-    """Return the message that a part's content may be."""
-    if not is_message(data, start, end):
-        return None
+def _open(part: Entity, data: Octets, start: int, end: int, seen_as: frozenset[Hashable]) -> Entity:
+    """Return the message that a part's content is."""
     return Entity(
         data, start, end, seen_as=seen_as | part.seen_as if data is part.data else seen_as
     )

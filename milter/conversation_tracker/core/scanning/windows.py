@@ -7,6 +7,7 @@ of the one before. Nothing here raises.
 
 import binascii
 import quopri
+import re
 from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets
@@ -20,6 +21,8 @@ UUENCODED = (b"x-uuencode", b"uuencode", b"x-uue", b"uue")
 
 _OVERLAP = 8192
 _BLANKS = (b"\n", b" ", b">")
+_IN_BASE64 = decodings.BASE64 + b"=\r\n\t "
+_SOFT = re.compile(rb"=[ \t]*\r?\n")
 
 
 def is_encoded(encoding: bytes) -> bool:
@@ -39,6 +42,16 @@ def decode_transfer(raw: bytes, encoding: bytes) -> bytes:
     if encoding == b"quoted-printable":
         return quopri.decodestring(raw)
     return b"".join(_decode_uu_lines(raw)) if encoding in UUENCODED else raw
+
+
+def has_strays(raw: bytes) -> bool:
+    """Return whether what should be base64 has something else in it."""
+    return bool(raw.translate(None, _IN_BASE64))
+
+
+def join_soft_breaks(raw: bytes) -> bytes:
+    """Join the lines that quoted-printable breaks, and decode nothing else of it."""
+    return _SOFT.sub(b"", raw)
 
 
 def decode(data: Octets, start: int, end: int, encoding: bytes) -> Iterator[bytes]:

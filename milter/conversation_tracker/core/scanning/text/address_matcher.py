@@ -29,6 +29,10 @@ _POINTER = 5  # octets of a word that is looked for inside base64 and hexadecima
 
 _LONG = 4  # characters from which on a domain is looked for by itself
 _SEVERAL = 256  # domains from which on they are looked for by the signs beside them
+_SHORT = 4096  # characters of a text in which places of labels are looked at
+_FEW = 16  # places of a label that are looked at one by one
+_QUOTED = re.compile("=[2-7][0-9a-f]")  # quoted-printable that nobody undid
+_IN_ALIAS = re.compile(r"-[0-9]{12}b\.")  # how a soft alias goes on behind somebody's domain
 _BESIDE = re.compile(r"[@=%!]")
 _ASCII_ONLY = bytes(range(128)) + b" " * 128
 _BEYOND_ASCII = re.compile(r"[^\0-\x7f]+")
@@ -51,12 +55,11 @@ class AddressMatcher:
             local, _, domain = key.rpartition(_AT)
             for name in _find_spellings(domain):
                 self._domains.setdefault(name, LocalParts(name)).add(local, token)
-        for found in self._domains.values():
-            found.complete()
         # One letter stands everywhere, and thousands of names are too many to look for in turn.
-        self._alone, self._lengths = self._domains, list[int]()
+        self._alone = self._domains
+        self._lengths: list[int] = []
         several = len(self._domains) > _SEVERAL
-        if several or not all(len(name) >= _LONG for name in self._domains):
+        if several or min(map(len, self._domains), default=_LONG) < _LONG:
             alone = {n: p for n, p in self._domains.items() if not several and len(n) >= _LONG}
             self._alone = alone
             self._lengths = sorted({len(name) for name in self._domains.keys() - alone.keys()})
@@ -68,8 +71,10 @@ class AddressMatcher:
     @cached_property
     def pointers(self) -> tuple[str, ...]:
         """Return what to look for inside base64 and hexadecimal digits, in lower case."""
-        found = (_find_pointers(name, people.locals) for name, people in self._domains.items())
-        return tuple({word for words in found for word in words})
+        found: set[str] = set()
+        for name, people in self._domains.items():
+            found.update(_find_pointers(name, people.locals))
+        return tuple(found)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -97,9 +102,10 @@ class AddressMatcher:
     def endings(self) -> frozenset[str]:
         """Return the last words of the local parts, with their tags and without."""
         known = [key.rpartition(_AT)[0] for key in self._forbidden]
-        untagged = [local.partition("+")[0] for local in known]
-        words = (_WORDS.findall(local) for local in (*known, *untagged))
-        return frozenset(found[-1] for found in words if found)
+        known += [local.partition("+")[0] for local in known if "+" in local]
+        # Most are one word.
+        words = ([local] if local.isalnum() else _WORDS.findall(local) for local in known)
+        return frozenset([found[-1] for found in words if found])
 
     def choose_own(self, own: str | None) -> OwnAddress | None:
         """Return somebody's only address, if it can be told at one look; None otherwise."""
@@ -188,6 +194,37 @@ class AddressMatcher:
                 return True
         return False
 
+    def may_begin_apart(self, low: str) -> bool:
+        """Return the same where no mark and no escape parts a word: each place is looked at.
+
+        All labels of the domain have to stand in the text. Where a letter or digit is before the
+        first one, that ends a longer one. A soft alias is no address at the domain in it. In
+        quoted-printable a letter or digit may be another sign. In a large text it is not worth it.
+        """
+        if len(low) > _SHORT or _QUOTED.search(low) is not None:
+            return True
+        return any(self._stands_apart(word, low) for word in self.words if word in low)
+
+    def _stands_apart(self, word: str, low: str) -> bool:
+        """Return whether a first label is at a place in a text where nothing else goes on."""
+        names = self.labels.get(word, ())
+        if word not in self._domains and not any(
+            all(map(low.__contains__, name.split("."))) for name in names
+        ):
+            return False
+        at = low.find(word)
+        for _ in range(_FEW):
+            before = low[at - 1 : at]
+            if before == "@" and len(names) == 1:
+                if not low.startswith(names[0], at) or not _IN_ALIAS.match(low, at + len(names[0])):
+                    return True
+            elif before != "." and not (before.isalnum() and before.isascii()):
+                return True
+            at = low.find(word, at + 1)
+            if at < 0:
+                return False
+        return True
+
     def find(self, low: str) -> Iterator[str]:
         """Yield the tokens of those whose address stands in a lower-case text."""
         for name, people in self._alone.items():
@@ -213,10 +250,7 @@ class AddressMatcher:
     def _search_bytes(self, data: bytes) -> Iterator[str]:
         low = data.lower()
         plain = False
-        # Where a domain is short, only what follows an at sign is more than chance.
-        sought = [(p, n if len(n) >= _LONG else _AT + n) for n, p in self._domains.items()]
-        for people, name in sought:
-            wanted = name.encode("utf-8")
+        for people, _name, wanted in self._sought:
             ahead = len(wanted) - people.octets
             at = low.find(wanted)
             plain = plain or at >= 0
@@ -225,8 +259,22 @@ class AddressMatcher:
                 at = low.find(wanted, at + 1)
         if plain:
             yield from self.find(low.translate(_ASCII_ONLY).decode("ascii"))
-        if _may_be_wide(low, [name for _, name in sought]):
-            yield from self._search_wide(data, low, [name for _, name in sought])
+        if _may_be_wide(low, self._thin):
+            yield from self._search_wide(data, low, [name for _, name, _ in self._sought])
+
+    @cached_property
+    def _sought(self) -> list[tuple[LocalParts, str, bytes]]:
+        """What to look for in octets: where a domain is short, only what follows an at sign.
+
+        Anything else is no more than chance.
+        """
+        people = [(p, n if len(n) >= _LONG else _AT + n) for n, p in self._domains.items()]
+        return [(each, name, name.encode("utf-8")) for each, name in people]
+
+    @cached_property
+    def _thin(self) -> list[bytes]:
+        """What is looked for of domains in octets in UTF-16 or UTF-32, without their null bytes."""
+        return [_take_ascii(name).encode("ascii") for _, name, _ in self._sought]
 
     def _search_wide(self, data: bytes, low: bytes, names: Collection[str]) -> Iterator[str]:
         # Without the last byte, either byte order is found.
@@ -244,13 +292,17 @@ class AddressMatcher:
 _NOBODY = AddressMatcher({})
 
 
-def _may_be_wide(low: bytes, names: Collection[str]) -> bool:
-    """Return, cheaply, whether one of some names may stand in octets in UTF-16 or UTF-32.
+def _may_be_wide(low: bytes, thin: Collection[bytes]) -> bool:
+    """Return, cheaply, whether some names may stand in octets in UTF-16 or UTF-32.
 
     Among many null bytes, as in pictures, what has some itself is looked for slowly.
+
+    Args:
+        low: the octets in lower case.
+        thin: what of the names is ASCII.
     """
-    thin = low.translate(None, b"\0") if b"\0" in low else low
-    return any(_take_ascii(name).encode("ascii") in thin for name in names)
+    bare = low.translate(None, b"\0") if b"\0" in low else low
+    return any(map(bare.__contains__, thin))
 
 
 def _take_ascii(name: str) -> str:

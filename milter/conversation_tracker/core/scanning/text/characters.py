@@ -16,9 +16,8 @@ _UNSEEN = re.compile(
 # Control characters, and line ends that few programs know, most of which show nothing.
 _CONTROLS = bytes((*range(9), 11, 12, *range(14, 32), 127))
 _NO_CONTROLS = bytes(set(range(256)).difference(_CONTROLS))
-# The same beyond ASCII in UTF-8, and what one of them begins with.
+# The same beyond ASCII in UTF-8.
 _MORE_CONTROLS = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
-_BEFORE_MORE = (b"\xc2", b"\xe2\x80")
 
 # What follows ESC.
 _SEQUENCE = re.compile(
@@ -64,10 +63,15 @@ def drop_invisible(low: str) -> str:
 
 def drop_controls(low: str) -> str:
     """Leave out control characters but tabs and line ends; the same object if there are none."""
+    if low.isascii():
+        octets = low.encode()
+        if not octets.translate(None, _NO_CONTROLS):
+            return low
+        return octets.translate(None, _CONTROLS).decode()
     octets = shown = low.encode("utf-8", "surrogatepass")
     if octets.translate(None, _NO_CONTROLS):  # which is far faster than to leave them out
         shown = octets.translate(None, _CONTROLS)
-    if not low.isascii() and any(sign in shown for sign in _BEFORE_MORE):
+    if b"\xc2" in shown or b"\xe2\x80" in shown:
         shown = _MORE_CONTROLS.sub(b"", shown)
     return shown.decode("utf-8", "surrogatepass") if len(shown) < len(octets) else low
 

@@ -39,17 +39,22 @@ _SHARE = 16  # of the characters of any text, so many are one blank, line end or
 
 
 def read_texts(data: bytes, label: str) -> Iterator[str]:
-    """Yield the texts that bytes may be, in the charset that is declared and in others.
+    """Return the texts that bytes may be, in the charset that is declared and in others.
 
     Args:
         data: text without its transfer encoding.
         label: the declared charset, "" if there is none.
     """
     codec = _find_codec(label)
+    if data.isascii() and b"\0" not in data and _keeps_ascii(codec):
+        return iter((data.decode("ascii"),))  # so it is mostly
+    return _read_otherwise(data, codec)
+
+
+def _read_otherwise(data: bytes, codec: str) -> Iterator[str]:
+    """Yield the texts that bytes may be which are not all ASCII, or not sure to be."""
     if data.isascii() and b"\0" not in data:
         yield data.decode("ascii")
-        if _keeps_ascii(codec):
-            return
     wide = read_wide(data)
     if wide is not None:
         yield wide

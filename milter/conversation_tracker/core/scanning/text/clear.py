@@ -51,7 +51,7 @@ class AddressesInClear:
             look: yields the owners of what stands around a place of the domain, if not in clear.
         """
         name = self._name
-        if self._whole and low.count(name) > _MANY:
+        if low.count(name) > _MANY and self._whole:
             yield from self._find_at_once(low, look)
             return
         at = low.find(name)

@@ -58,8 +58,6 @@ _BETWEEN_LETTERS = (
 _INLINE = re.compile(rf"<(?:{_UNSHOWN}|{_BETWEEN_LETTERS})", re.DOTALL)
 _PLAIN_INLINE = re.compile(rf"<(?:{_BETWEEN_LETTERS})", re.DOTALL)
 _FOLD = re.compile(r"\n[ \t]")  # found at many times the speed of one with two beginnings
-_FOLD_OF_TWO = re.compile(r"(?:\r\n|\n)[ \t]")
-_SOFT = re.compile(rb"=[ \t]*\r?\n")
 _FLOWED = re.compile(r" \r?\n(?:>[> ]*)?")
 _QUOTED_WORD = re.compile(r"=\?([^?\s]{1,40})\?([bq])\?([^?]*)\?=(?:\s+(?==\?))?", re.IGNORECASE)
 _TOUCHED_WORD = re.compile(
@@ -70,10 +68,10 @@ _PADDED_WORD = re.compile(r"\?b\?[^?=]*=+[^?=]", re.IGNORECASE)
 _CONTINUED = re.compile(r'"?(?<!\s)\s*+;\s*+[\w-]++\*(?!0)[0-9]++\*?\s*+=\s*+"?')
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
-_BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-NO_BASE64 = bytes(set(range(256)) - set(_BASE64))
+BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""The octets of base64."""
+NO_BASE64 = bytes(set(range(256)) - set(BASE64))
 """Octets that decoders of base64 pass over."""
-_ALL_OF_BASE64 = _BASE64 + b"=\r\n\t "
 
 _BLOCK = re.compile(rb"^(?:[A-Za-z0-9+/]{48,100}\r?\n)+[A-Za-z0-9+/]{0,100}={0,2}", re.MULTILINE)
 _NEXT_BLOCK = re.compile(rb"\n[A-Za-z0-9+/]{48}")  # found at many times the speed
@@ -117,8 +115,10 @@ def may_be_escaped(low: str) -> bool:
         return True
     if "%" in low and _ESCAPED.search(low) is not None:
         return True
+    if not _may_hold_sign(low):
+        return False
     pattern = _QUOTED_SIGN if _has_quoted_only(low) else _SIGN
-    return _may_hold_sign(low) and pattern.search(low) is not None
+    return pattern.search(low) is not None
 
 
 def is_text(data: bytes) -> bool:
@@ -139,11 +139,6 @@ def read_octets(data: bytes) -> str | None:
     return None if _CONTROL.search(text) else text
 
 
-def has_strays(raw: bytes) -> bool:
-    """Return whether what should be base64 has something else in it."""
-    return bool(raw.translate(None, _ALL_OF_BASE64))
-
-
 def iter_header_readings(value: str) -> Iterator[str]:
     """Yield what a header's value may be read as, in its own case.
 
@@ -153,11 +148,13 @@ def iter_header_readings(value: str) -> Iterator[str]:
     yield value
     flat = value
     if "\n " in value or "\n\t" in value:
-        fold = _FOLD_OF_TWO if "\r\n" in value else _FOLD
-        flat = fold.sub(" ", value)
+        if "\r" in value:
+            flat = value.replace("\r\n ", "\n ").replace("\r\n\t", "\n\t")
+        pieces = _FOLD.split(flat)
+        flat = " ".join(pieces)
         if '"' in flat:  # else it shows nothing more: a line end parts as a blank does
             yield flat
-        yield fold.sub("", value)
+        yield "".join(pieces)
     if "=?" in flat:
         yield decode_encoded_words(flat)
         if _PADDED_WORD.search(flat) is not None:
@@ -203,11 +200,6 @@ def decode_encoded_words(text: str, *, ended: bool = False) -> str:
 def _decode_charset(words: list[bytes], label: str) -> str:
     data = words[0] if len(words) == 1 else b"".join(words)
     return next(charsets.read_texts(data, label)) if data else ""
-
-
-def join_soft_breaks(data: bytes) -> bytes:
-    """Join the lines that quoted-printable breaks, and decode nothing else of it."""
-    return _SOFT.sub(b"", data)
 
 
 def unflow(text: str) -> str:

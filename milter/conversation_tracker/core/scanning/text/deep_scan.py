@@ -34,10 +34,12 @@ def shows_nothing(
         markup: it is HTML.
         near: words beside which quoted-printable is read, besides those of domains.
     """
-    if (markup and "<" in text) or len(matcher.words) > MANY:
+    if len(matcher.words) > MANY:
         return False
     if near and rare_spellings.is_quoted_near(lower_case(text), near):
         return False
+    if markup and "<" in text:
+        return not near and _is_plain_page(text, matcher)
     if text.isascii():
         low = text.lower()
         return _is_plain(low, matcher) and _is_plain_bare(low, matcher)
@@ -48,6 +50,20 @@ def shows_nothing(
     if shown is not low and not _is_plain(shown, matcher):
         return False
     return _is_plain_bare(shown, matcher)
+
+
+def _is_plain_page(text: str, matcher: AddressMatcher) -> bool:
+    """Return the same as below of a page as it stands and without the tags inside words.
+
+    Where nothing else is escaped in either, it is read in no other way.
+    """
+    if not text.isascii() or characters.has_controls(text):
+        return False
+    low = text.lower()
+    if not _is_plain(low, matcher, page=True):
+        return False
+    shown = decodings.drop_tags(low)
+    return shown == low or _is_plain(shown, matcher, page=True)
 
 
 def _is_plain_bare(low: str, matcher: AddressMatcher) -> bool:
@@ -66,13 +82,16 @@ def reads_as_it_stands(
     return not (_may_be_escaped(low) or _is_quoted(low, matcher, near))
 
 
-def _is_plain(low: str, matcher: AddressMatcher) -> bool:
+def _is_plain(low: str, matcher: AddressMatcher, *, page: bool = False) -> bool:
     """Return whether in a lower-case text no domain may begin, and nothing may be escaped."""
-    return not (matcher.may_begin(low) or _may_be_escaped(low))
+    begins = matcher.has_word(low) if page else matcher.may_begin(low)
+    if begins and (quotation.may_part(low) or matcher.may_begin_apart(low)):
+        return False
+    return not _may_be_escaped(low, page=page)
 
 
-def _may_be_escaped(low: str) -> bool:
-    return decodings.may_be_escaped(low) or rare_spellings.may_be_escaped(low)
+def _may_be_escaped(low: str, *, page: bool = False) -> bool:
+    return decodings.may_be_escaped(low) or rare_spellings.may_be_escaped(low, page=page)
 
 
 def _is_quoted(low: str, matcher: AddressMatcher, near: tuple[str, ...]) -> bool:
@@ -155,7 +174,7 @@ def _may_show_quoted(low: str, base: str, matcher: AddressMatcher) -> bool:
         matcher: knows whom to look for.
     """
     clear = tuple(dict.fromkeys((low, base)))
-    read = dict[str, None]()
+    read: dict[str, None] = {}
     for each in clear:
         lines = "\n".join(_find_lines(each, matcher.signs))
         for shown in rare_spellings.undo_quoted(lines):

@@ -19,13 +19,14 @@ from conversation_tracker.core.scanning.text import decodings, rare_spellings
 
 MOST = 512 * 1024
 """Characters of all texts that are remembered."""
+LEAST = 8192
+"""Characters of one that is worth it."""
 Span = tuple[int, int]
 """Where a piece of a text begins and ends."""
 
 REACH = 1024
 """Characters of a reading around an address beyond which nothing bears on it."""
 
-_LEAST = 8192  # characters of a text that is worth remembering
 _SHARE = 2  # of a text, of which no more than one is looked at again
 _STEP = 2048  # characters on one side of a difference that are tried first
 _OFTEN = 256  # differences; with more, all is looked at
@@ -49,7 +50,7 @@ class KnownTexts:
             text: the text.
             markup: it was read as HTML.
         """
-        if _LEAST <= len(text) <= self._left:
+        if LEAST <= len(text) <= self._left:
             self._left -= len(text)
             self._texts.append((text, markup))
 
@@ -64,7 +65,7 @@ class KnownTexts:
             The spans, none of which begins or ends inside a tag or a token; None where the text is
             like no known one, and all of it is to be looked at.
         """
-        if not self._texts or not _LEAST <= len(text) <= 2 * MOST:
+        if not self._texts or not LEAST <= len(text) <= 2 * MOST:
             return None
         for known, as_markup in self._texts:
             if as_markup == markup:

@@ -57,25 +57,30 @@ class LocalParts:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self.octets = len(name.encode("utf-8"))
         self._tokens: dict[str, str] = {}
         self._exact: dict[str, str] = {}
-        self._lengths: list[int] = []
         self._goes_on = _GOES_ON if "." in name else _BARE_GOES_ON
 
     def add(self, local: str, token: str) -> None:
         """Add an address, and it without its `+tag`; a variant is the first one's."""
         self._exact.setdefault(local, token)
-        if _QUOTED_FOR_DOTS.fullmatch(local):  # as everybody writes it
-            self.add(local[1:-1], token)
-        base, plus, _ = local.partition("+")
-        variants = [local, base] if plus and base and not local.startswith('"') else [local]
-        for variant in variants:
-            self._tokens.setdefault(self._plain(variant), token)
+        self._tokens.setdefault(self._plain(local), token)
+        if local.startswith('"'):
+            if _QUOTED_FOR_DOTS.fullmatch(local):  # as everybody writes it
+                self.add(local[1:-1], token)
+        elif "+" in local and (base := local.partition("+")[0]):
+            self._tokens.setdefault(self._plain(base), token)
 
-    def complete(self) -> None:
-        """Finish: all addresses were added."""
-        self._lengths = sorted({len(local) for local in self._tokens}, reverse=True)
+    # What follows is asked for when all addresses were added, and of few domains.
+
+    @cached_property
+    def octets(self) -> int:
+        """Return how many octets the domain has in UTF-8."""
+        return len(self._name.encode("utf-8"))
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return sorted({len(local) for local in self._tokens}, reverse=True)
 
     @cached_property
     def _clear(self) -> AddressesInClear:

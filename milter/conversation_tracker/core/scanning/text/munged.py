@@ -211,7 +211,9 @@ def _continues_domain(parts: list[str], joints: list[str], number: int) -> bool:
 
 def _split_at_dots(text: str, dot: re.Pattern[str], most: int = 0) -> tuple[list[str], list[str]]:
     """Cut a text at its dots, and give these; at no more than so many, where that is not 0."""
-    parts, joints, done = list[str](), list[str](), 0
+    parts: list[str] = []
+    joints: list[str] = []
+    done = 0
     for found in islice(dot.finditer(text), most or None):
         parts.append(text[done : found.start()])
         joints.append(found[0])

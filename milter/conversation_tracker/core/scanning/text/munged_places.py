@@ -128,16 +128,21 @@ def iter_places(
         known: whom to look for.
         check: raises when the time for the message is over.
     """
-    frequent = _FrequentLabels(low, known)
+    frequent: _FrequentLabels | None = None
     # A local part ends with one of a few words, mostly: in most texts is none.
     few, ends = len(known.endings) <= _FEW, False
     for word, names in _choose_labels(low, known):
         if word not in low:  # which costs half of what `find` does
             continue
-        if few and not (ends := ends or any(each in low for each in known.endings)):
+        if few and not (ends := ends or any(map(low.__contains__, known.endings))):
             return
-        often = low.count(word) > _OFTEN
-        for at in frequent.find_places(word) if often else _find_places(low, word):
+        places: Iterable[int]
+        if low.count(word) > _OFTEN:
+            frequent = frequent or _FrequentLabels(low, known)
+            places = frequent.find_places(word)
+        else:
+            places = _find_places(low, word)
+        for at in places:
             check()
             if _may_follow_sign(low, at, names) and _may_be_read(low, at, known, names):
                 yield at, names

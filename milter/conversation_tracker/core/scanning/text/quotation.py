@@ -110,6 +110,11 @@ def _may_name(low: str, matcher: AddressMatcher) -> bool:
     return any(f"@{word}" in low for word in matcher.words)
 
 
+def may_part(low: str) -> bool:
+    """Return, cheaply, whether a mark may part anything in a lower-case text."""
+    return not low.isascii() or _is_parted(low)
+
+
 def _is_parted(low: str) -> bool:
     """Return whether a mark parts anything in ASCII text, but an apostrophe in a name."""
     return any(mark in low and touched.search(low) is not None for mark, touched in _TOUCHED)

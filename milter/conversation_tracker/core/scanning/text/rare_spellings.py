@@ -84,7 +84,7 @@ _SEQUENCES = ("\x1b", "\x9b", "^[[", "#033[")
 # One of these is in whatever else is written so, but for what has a bracket, or is of Cloudflare.
 _TELLING = (
     *("\u202e", "bidi-override", "x202e"),
-    *("\x1b", "\x0e", "\x0f", "imcea", "urldefense"),
+    *("\x1b", "\x0e", "\x0f", "urldefense"),
 )
 _LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -186,7 +186,7 @@ def is_turned(low: str) -> bool:
     """Return whether something in a lower-case text may have it shown from its end."""
     if "8238" in low and _TURNED_NUMBER.search(low) is not None:
         return True
-    return any(sign in low for sign in _TURNED)
+    return any(map(low.__contains__, _TURNED))
 
 
 def is_touched(low: str) -> bool:
@@ -208,7 +208,7 @@ def bears_far(readings: Iterable[str], *, markup: bool = False) -> bool:
     for number, each in enumerate(readings):
         if "\\" in each and rich_text.is_one(each):
             return True
-        if any(sign in each for sign in _SEQUENCES):
+        if any(map(each.__contains__, _SEQUENCES)):
             return True
         if not markup and is_touched(each):
             return True
@@ -217,15 +217,21 @@ def bears_far(readings: Iterable[str], *, markup: bool = False) -> bool:
     return False
 
 
-def may_be_escaped(low: str) -> bool:
+def may_be_escaped(low: str, *, page: bool = False) -> bool:
     """Return, cheaply, whether `iter_readings` might give something for a lower-case text in ASCII.
 
     Backslashes, references and percent escapes apart: where these stand, `decodings` tells it.
+
+    Args:
+        low: the text.
+        page: it is HTML, and what stands in tags is left out elsewhere.
     """
     for word in _TELLING:
         if word in low:
             return True
     if "\b" in low and characters.is_overstruck(low):
+        return True
+    if "@" in low and "imcea" in low:
         return True
     if "8238" in low and _TURNED_NUMBER.search(low) is not None:
         return True
@@ -243,7 +249,9 @@ def may_be_escaped(low: str) -> bool:
         return True
     if "+" in low and _IN_FORM.search(low) is not None:
         return True
-    return "<" in low and ("<bdo" in low or _TOUCHED.search(low) is not None)
+    if page or "<" not in low:
+        return "<bdo" in low
+    return "<bdo" in low or _TOUCHED.search(low) is not None
 
 
 def _may_be_seven(low: str) -> bool:

@@ -51,7 +51,7 @@ class TextSearch:
         without_rare: rare spellings are not looked for.
         never_rare: nor are they in anything that follows.
         bears_far: one place of the last text may bear on how others far away from it are read, or
-            it was not read in all ways.
+            it was not read in all ways; whether it does is not asked of one too short or too large.
     """
 
     def __init__(self, known: SearchContext, own: str | None) -> None:
@@ -76,7 +76,8 @@ class TextSearch:
             markup: it is HTML.
             rare: whether rare spellings are looked for, too.
         """
-        whole, near = text, tuple[str, ...]()
+        whole = text
+        near: tuple[str, ...] = ()
         if self._own is not None and len(text) >= own_address.LEAST and self._in_clear is not None:
             text = self._in_clear.leave_out(whole)
             if text is not whole:
@@ -85,7 +86,8 @@ class TextSearch:
         if deep_scan.shows_nothing(text, self._matcher, markup=markup, near=near):
             self._limits.check()
             self.bears_far = False
-            yield from self.find_in_tokens(self._tokens.decode(whole))
+            if decoded := self._tokens.decode(whole):
+                yield from self.find_in_tokens(decoded)
             return
         self.bears_far = True
         stands = deep_scan.reads_as_it_stands(text, self._matcher, markup=markup, near=near)
@@ -99,31 +101,36 @@ class TextSearch:
             yield from self._matcher.find(low)
         rare = rare and not (self.without_rare or self.never_rare)
         if rare and (text, markup) not in self._plain:
-            # What stands inside tags is read as what stands between them is.
-            reads = (low,) if low == source else (low, source)
-            seen = dict[str, None]()
-            deep = deep_scan.find_owners(
-                text,
-                first,
-                reads,
-                self._matcher,
-                self._limits.check,
-                markup=markup,
-                seen=seen,
-                near=near,
-            )
-            spelled = (
-                quotation.find_owners(low, self._matcher, self._limits.check) if stands else deep
-            )
+            if stands:
+                spelled = quotation.find_owners(low, self._matcher, self._limits.check)
+            else:
+                # What stands inside tags is read as what stands between them is.
+                reads = (low,) if low == source else (low, source)
+                spelled = self._find_deep(text, first, reads, markup=markup, near=near)
             for token in spelled:
                 self.rare_seen = True
                 yield token
-            self.bears_far = not stands and (
-                len(text) > known_texts.MOST or rare_spellings.bears_far(seen, markup=markup)
-            )
+            self.bears_far = self.bears_far and not stands
             if not self.rare_seen and len(text) < _SHORT:
                 self._plain.add((text, markup))
-        yield from self.find_in_tokens(self._tokens.decode(whole, first if whole is text else ""))
+        if decoded := self._tokens.decode(whole, first if whole is text else ""):
+            yield from self.find_in_tokens(decoded)
+
+    def _find_deep(
+        self, text: str, low: str, reads: tuple[str, ...], *, markup: bool, near: tuple[str, ...]
+    ) -> Iterator[str]:
+        """Yield the tokens of those whose address a text shows so, and note how far a place bears.
+
+        Arguments as of `deep_scan.find_owners`.
+        """
+        seen: dict[str, None] = {}
+        matcher, check = self._matcher, self._limits.check
+        yield from deep_scan.find_owners(
+            text, low, reads, matcher, check, markup=markup, seen=seen, near=near
+        )
+        # Of a text that nobody remembers, it is not asked.
+        if known_texts.LEAST <= len(text) <= known_texts.MOST:
+            self.bears_far = rare_spellings.bears_far(seen, markup=markup)
 
     def find_in_header(self, field: bytes) -> Iterator[str]:
         """Yield the tokens of those whose address header fields show."""
@@ -131,7 +138,8 @@ class TextSearch:
             more = "=?" in text or "*" in text or "\\" in text
             for number, each in enumerate(decodings.iter_header_readings(text)):
                 yield from self.find(each, rare=more or not number)
-                yield from self.find_in_links(each)
+                if "://" in each:
+                    yield from self.find_in_links(each)
 
     def recount_coded(self, text: str) -> None:
         """Count anew how often header fields show the reader's own address in base64 or digits."""

@@ -8,11 +8,12 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import unquote
 
+from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.scanning.text.characters import drop_invisible
 from conversation_tracker.core.scanning.text.decodings import (
     decode_base64,
@@ -28,7 +29,6 @@ _ALL_DIGITS = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _URL_SAFE = str.maketrans("-_", "+/")
 _TOKEN = 1024  # characters of a token looked at on either side
-_TO_URL = str.maketrans("+/", "-_")
 _OTHERS = bytes(set(range(256)) - set(b"+/-_0123456789") - {*range(65, 91), *range(97, 123)})
 _FLAT = bytes.maketrans(bytes(range(256)), bytes(9 * (n not in _OTHERS) for n in range(256)))
 _NESTED = re.compile(r"[A-Za-z0-9+/_-]{24,}")
@@ -69,13 +69,28 @@ class Tokens:
             near: first labels of domains, one of which is in whatever names somebody in a link.
         """
         self._near = near
-        self._needles = set[tuple[str, int]]().union(*map(_encode_base64, words))
+        self._words = words
+        self._needles = {each for word in words for each in _encode_base64(word)}
         self._hex = {word.encode("utf-8").hex() for word in words if word}
         self._plain: set[str] = set()  # links that hold no tokens in tokens
-        self._wide = ["\0".join(word) for word in words if len(word) > 1]
-        self._based = [needle.encode("ascii") for needle, _first in self._needles]
-        self._digits = [each.encode("ascii") for each in self._hex]
-        self._shortest = min(map(len, (*self._based, *self._digits)), default=0)
+
+    # What follows is needed of links and files alone.
+
+    @cached_property
+    def _wide(self) -> list[str]:
+        return ["\0".join(word) for word in self._words if len(word) > 1]
+
+    @cached_property
+    def _based(self) -> list[bytes]:
+        return [needle.encode("ascii") for needle, _first in self._needles]
+
+    @cached_property
+    def _digits(self) -> list[bytes]:
+        return [each.encode("ascii") for each in self._hex]
+
+    @cached_property
+    def _shortest(self) -> int:
+        return min(map(len, (*self._based, *self._digits)), default=0)
 
     def decode_in_bytes(self, data: bytes) -> Iterator[str]:
         """Yield them in bytes that are no text, most of which hold none."""
@@ -87,10 +102,9 @@ class Tokens:
         return self._stand_in_words(self._take_words(data))
 
     def _stand_in_words(self, data: bytes) -> bool:
-        if any(each in data for each in self._based):
+        if any(map(data.__contains__, self._based)):
             return True
-        low = data.lower() if self._digits else b""
-        return any(each in low for each in self._digits)
+        return any(map(data.lower().__contains__, self._digits))
 
     def _take_words(self, data: bytes) -> bytes:
         """Return what of bytes may hold tokens: long words alone where there are few of them."""
@@ -98,13 +112,27 @@ class Tokens:
             return _take_words(data, self._shortest)
         return data
 
-    def decode(self, text: str, low: str = "") -> Iterator[str]:
-        """Yield the decoded tokens in a text that hold one of the words.
+    def decode(self, text: str, low: str = "") -> Iterable[str]:
+        """Return the decoded tokens in a text that hold one of the words.
 
         Args:
             text: the text.
             low: the same in lower case, where it is at hand.
         """
+        short = "://" not in text and len(text) < _WORTH * 1024
+        return () if short and not self._may_hold(text, low) else self._decode(text, low)
+
+    def _may_hold(self, text: str, low: str) -> bool:
+        """Return whether one of the words stands in a text in base64 or digits, or may there."""
+        if _may_be_rare(text):
+            return True
+        # `in` costs half of what `find` does, and most texts hold none.
+        for needle, _first in self._needles:
+            if needle in text:
+                return True
+        return any(map((low or text.lower()).__contains__, self._hex))
+
+    def _decode(self, text: str, low: str) -> Iterator[str]:
         if "://" in text and self._shortest:
             links = "\n".join(_LINKED.findall(text))
             if links not in self._plain:  # most links are looked at in several readings of a text
@@ -143,7 +171,6 @@ class Tokens:
                 yield shown.replace("\0\0", " ").replace("\0", "")
 
     def _decode_once(self, text: str, low: str = "") -> Iterator[str]:
-        # `in` costs half of what `find` does, and most texts hold none.
         for needle, first in self._needles:
             if needle not in text:
                 continue
@@ -288,7 +315,7 @@ def _encode_base64(word: str) -> frozenset[tuple[str, int]]:
         first = (before * 8 + 5) // 6
         needle = code[first : (before + len(raw)) * 8 // 6]
         if needle:
-            found |= {(needle, first), (needle.translate(_TO_URL), first)}
+            found |= {(needle, first), (needle.replace("+", "-").replace("/", "_"), first)}
     return frozenset(found)
 
 

@@ -17,6 +17,9 @@ _MEANT = {b"lt": b"<", b"gt": b">", b"amp": b"&", b"quot": b'"'}
 _WHOLE = 61  # characters of a whole line, which begins with an M
 _FIRST_LINE = re.compile(rb"M[ -`]{60}(?:[\r\n]|\Z)")
 _NEXT_LINE = re.compile(rb"\nM[ -`]{60}(?:[\r\n]|\Z)")
+# The same in HTML, where it may go on with a tag.
+_FIRST_IN_MARKUP = re.compile(rb"M(?:[ -`]|&(?:lt|gt|amp|quot);){60}")
+_NEXT_IN_MARKUP = re.compile(rb"\nM(?:[ -`]|&(?:lt|gt|amp|quot);){60}")
 
 
 def decode_files(data: bytes, *, markup: bool = False) -> Iterator[bytes]:
@@ -64,7 +67,8 @@ def _may_hold_file(data: bytes, *, markup: bool) -> bool:
         return True
     if b"\nM" not in data and not data.startswith(b"M"):
         return False
-    return markup or _FIRST_LINE.match(data) is not None or _NEXT_LINE.search(data) is not None
+    first, following = (_FIRST_IN_MARKUP, _NEXT_IN_MARKUP) if markup else (_FIRST_LINE, _NEXT_LINE)
+    return first.match(data) is not None or following.search(data) is not None
 
 
 def _decode_line(code: bytes) -> bytes | None:
