@@ -32,10 +32,13 @@ PAGE = b"BT (Statement for ) Tj 0 -12 Td (john@) Tj (doe.example) Tj ET"
         ),
         lambda how: b"%PDF-1.7\n%/Encrypt 99 0 R\n" + lock(PAGE, how) + b"%/Encrypt 99 0 R\n",
         lambda how: lock(PAGE, how).replace(b"stream\r\n", b"stream \r"),
+        lambda how: (
+            b"%PDF-1.7\n" + b"%/Encrypt 99 0 R\n" * 9 + lock(PAGE, how) + b"%/Encrypt 98 0 R\n" * 9
+        ),
     ],
     ids=[
         *("page", "author", "author in UTF-16", "object", "no object of its own", "two trailers"),
-        *("words of another", "a blank behind a word"),
+        *("words of another", "a blank behind a word", "many false words"),
     ],
 )
 def test_what_opens_without_a_password_is_read(

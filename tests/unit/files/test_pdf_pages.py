@@ -122,6 +122,30 @@ def test_streams_that_look_compressed_as_well_are_read_by_their_filter(
 
 
 @pytest.mark.parametrize("finds", [masking, scanning])
+@pytest.mark.parametrize(
+    ("name", "filters", "write"),
+    [
+        (b"/F#69lter", b"/ASCII#38#35Decode", lambda page: base64.a85encode(page) + b"~>"),
+        (
+            b"/Filter",
+            b"[/#41#38#35/Fl#61teDecode]",
+            lambda page: base64.a85encode(zlib.compress(page)) + b"~>",
+        ),
+        (b"/#46#69#6c#74#65#72", b"/LZ#57Decode", lambda page: lzw(page, unix=False)),
+        (b"/Filter", b"/RunLengthD#65code/A#", run_lengths),
+    ],
+    ids=["letters", "packed letters", "LZW", "runs"],
+)
+def test_names_may_be_escaped(
+    finds: Callable[[bytes], bool], name: bytes, filters: bytes, write: Callable[[bytes], bytes]
+) -> None:
+    """Any character but the number sign, as ISO 32000-1 section 7.3.5 says."""
+    written = write(b"8O 0 0 1 k BT (john@) Tj (doe.example) Tj ET")
+    data = b"%%PDF-1.4\n1 0 obj\n<<%s%s>>\nstream\n%s\nendstream\n" % (name, filters, written)
+    assert finds(data)
+
+
+@pytest.mark.parametrize("finds", [masking, scanning])
 @pytest.mark.parametrize("end", [b"\r", b" \r\n", b"  \n", b"\t\r"])
 def test_a_stream_begins_behind_any_line_end_that_readers_bear(
     finds: Callable[[bytes], bool], end: bytes

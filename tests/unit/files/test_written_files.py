@@ -115,6 +115,18 @@ def test_what_stands_around_a_file_stays(way: str) -> None:
     assert written_files.remove_files(written, lambda data: False) is written
 
 
+@pytest.mark.parametrize("way", ["yEnc", "BinHex", "RTF"])
+def test_a_file_behind_a_hundred_others_goes_too(way: str) -> None:
+    """Of so many, several are looked at together, and go together."""
+    written = b"Hello\n" + WAYS[way](b"nobody") * 130 + WAYS[way](TEXT) + WAYS[way](b"x") * 99
+    assert is_seen(written, "text/plain")
+    new = written_files.remove_files(written, lambda data: RAW in data)
+    assert not is_seen(new, "text/plain")
+    assert new.startswith(b"Hello\n" + WAYS[way](b"nobody") * 100)
+    found = [content for _, content, _ in written_files.find_files(written)]
+    assert found == [*lettered.decode_files(written)]
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_both_sides_read_the_same(way: str) -> None:
     for data in (TEXT, bytes(range(256)) * 9, b"\x90", b"a" * 50, b"=\n:"):

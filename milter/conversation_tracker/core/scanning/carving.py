@@ -192,7 +192,7 @@ class Carver:
                 yield pages.read_page(self._take_objects(data, start))
                 return
             start = pages.skip_line_end(data, start)
-            told = data[max(0, at - _NEAR) : at].rpartition(b"obj")[2]
+            told = pages.read_names(data[max(0, at - _NEAR) : at].rpartition(b"obj")[2])
             for stream in self._carve_stream(data, start, told):
                 is_page = self._pages > 0 and pages.is_page(stream)
                 self._pages -= len(stream) if is_page else 0

@@ -31,7 +31,7 @@ _LETTERS = bytes.maketrans(
 )
 _RUN = b"\x90"
 _MOST = 8 * 1024 * 1024  # octets that come out of runs
-_MOST_FILES = 100  # in a text
+_MOST_FILES = 100  # in a text that are looked at one by one; of the others, so many together
 
 
 def may_stand_in(data: Octets) -> bool:
@@ -76,10 +76,18 @@ _File = tuple[tuple[int, int], bytes, bytes]
 def find_files(data: bytes) -> Iterator[_File]:
     """Yield the files in a text from its beginning on: of runs, each may be very large."""
     return merge(
-        islice(_find_yenc(data), _MOST_FILES),
-        _find(data, _BINHEX, _read_binhex, NOTE),
-        _find(data, _OBJECT, _read_digits, b""),
+        _join(_find_yenc(data)),
+        _join(_find(data, _BINHEX, _read_binhex, NOTE)),
+        _join(_find(data, _OBJECT, _read_digits, b"")),
     )
+
+
+def _join(files: Iterator[_File]) -> Iterator[_File]:
+    """Yield the first files one by one, and of all others many together: each look costs."""
+    yield from islice(files, _MOST_FILES)
+    while some := list(islice(files, _MOST_FILES)):
+        (first, _), (_, last) = some[0][0], some[-1][0]
+        yield (first, last), b"\n".join([content for _, content, _ in some]), some[0][2]
 
 
 def _find_yenc(data: bytes) -> Iterator[_File]:
@@ -96,7 +104,7 @@ def _find_yenc(data: bytes) -> Iterator[_File]:
 def _find(
     data: bytes, pattern: re.Pattern[bytes], decode: Callable[[bytes], bytes], note: bytes
 ) -> Iterator[_File]:
-    for found in islice(pattern.finditer(data), _MOST_FILES):
+    for found in pattern.finditer(data):
         yield found.span(), decode(found[1]), note
 
 

@@ -43,6 +43,7 @@ _MOVE = re.compile(
 )
 _LINE = re.compile(rb"\(([^()]*+\)\s*+['\"])")  # shown on the next line, as is told behind it
 _LINE_END = re.compile(rb"[ \t]{0,9}(?:\r\n?|\n)|.", re.DOTALL)
+_NAMED = re.compile(rb"[2-7][0-9A-Fa-f]")
 _BREAK = b"\0\n"  # of two octets, as each character may have
 
 
@@ -50,6 +51,19 @@ def skip_line_end(data: Octets, at: int) -> int:
     """Return where a stream begins, by the place behind the word for it."""
     found = _LINE_END.match(data[at : at + 16])
     return at + found.end() if found is not None else at
+
+
+def read_names(told: bytes) -> bytes:
+    """Undo what is escaped in the names of a dictionary; the same object if nothing is."""
+    if b"#" not in told:
+        return told
+    first, *rest = told.split(b"#")
+    return first + b"".join(
+        bytes.fromhex(each[:2].decode("ascii")) + each[2:]
+        if _NAMED.match(each) is not None
+        else b"#" + each
+        for each in rest
+    )
 
 
 def find_filters(told: bytes) -> list[bytes]:

@@ -17,7 +17,7 @@ _TO_BASE64 = bytes.maketrans(_CODE, _BASE64)
 _BACK = bytes((n + 214) % 256 for n in range(256))
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MOST = 8 * 1024 * 1024  # octets that come out of a file
-_MOST_FILES = 100
+_MOST_FILES = 100  # that are looked at one by one; of the others, so many together
 
 MARKS = (b"=ybegin ", b"BinHex", b"\\objdata")
 """What stands before or in such files."""
@@ -33,21 +33,28 @@ def decode_files(data: bytes) -> Iterator[bytes]:
 
 def _decode(data: bytes) -> Iterator[bytes]:
     if b"=ybegin " in data:
-        yield from map(_decode_yenc, _take(data, _YENC, b"\n=yend"))
+        yield from _join(map(_decode_yenc, _take(data, _YENC, b"\n=yend")))
     if b"BinHex" in data:
-        yield from map(_decode_binhex, _take(data, _HEXBIN, b":"))
+        yield from _join(map(_decode_binhex, _take(data, _HEXBIN, b":")))
     if b"\\objdata" in data:
-        for found in islice(_HEX.finditer(data), _MOST_FILES):
-            digits = b"".join(found[1].split())
-            yield unhexlify(digits[: len(digits) // 2 * 2])
+        yield from _join(map(_decode_digits, _HEX.finditer(data)))
+
+
+def _join(files: Iterator[bytes]) -> Iterator[bytes]:
+    yield from islice(files, _MOST_FILES)
+    while many := list(islice(files, _MOST_FILES)):
+        yield b"\n".join(many)
+
+
+def _decode_digits(found: re.Match[bytes]) -> bytes:
+    digits = b"".join(found[1].split())
+    return unhexlify(digits[: len(digits) // 2 * 2])
 
 
 def _take(data: bytes, first: re.Pattern[bytes], last: bytes) -> Iterator[bytes]:
     """Take what stands between the first and the last words of files."""
     begin = first.search(data)
-    for _ in range(_MOST_FILES):
-        if begin is None:
-            break
+    while begin is not None:
         end = data.find(last, begin.end())
         end = end if end >= 0 else len(data)
         yield data[begin.end() : end]

@@ -4,6 +4,7 @@ Nothing here raises.
 """
 
 import re
+from binascii import unhexlify
 from collections.abc import Iterator
 
 from conversation_tracker.core.base.octets import Octets, iter_windows
@@ -16,6 +17,7 @@ _STREAM = re.compile(rb"stream[ \t]{0,9}(?:\r\n?|\n)")  # most readers bear more
 _PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")
 _MAX_PICTURE = 1024 * 1024  # octets of a picture that are looked at: nobody reads its dots
 _DEFLATED = re.compile(rb"/Fl(?:ateDecode)?\b")
+_ESCAPED = re.compile(rb"#([2-7][0-9A-Fa-f])")
 _CODED = re.compile(rb"<[0-9A-Fa-f\s]{16}|\\[0-3][0-7]{2}")  # a string in digits
 
 
@@ -48,6 +50,8 @@ def open_pdf(data: Octets, unpacking: Unpacking) -> Iterator[Octets]:
         end = end if end >= 0 else len(data)
         packed, start, last = data, begin.end(), end
         told = data[max(at, begin.start() - _NEAR) : begin.start()].rpartition(b"obj")[2]
+        if b"#" in told:  # names may be escaped (section 7.3.5)
+            told = _ESCAPED.sub(lambda found: unhexlify(found[1]), told)
         is_picture = _PICTURE.search(told) is not None
         decoded = None if is_picture else pdf_filters.decode(data, (start, end), told, unpacking)
         if decoded is not None:

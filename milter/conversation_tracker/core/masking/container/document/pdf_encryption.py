@@ -18,7 +18,7 @@ from conversation_tracker.core.masking.container.document import pdf_page
 _ENCRYPT = re.compile(rb"/Encrypt\s{0,99}(?:([0-9]{1,9})\s{1,99}([0-9]{1,5})\s{1,99}R|(?=<<))")
 _ID = re.compile(rb"/ID\s{0,99}\[\s{0,99}(?:%s)" % pdf_page.STRING)
 _NEAR = 4096  # octets around, in which the rest of a dictionary is
-_MOST_TOLD = 4  # places: what only looks like one may stand behind
+_MOST_TOLD = 32  # places: what only looks like one may stand behind
 _MOST_TRIED = 1_000  # objects whose numbers end alike
 _WORD = re.compile(
     rb"(/[^\s()<>\[\]{}/%%]*)|(-?[0-9]{1,12}|true|false)|%s|(<<|>>)" % pdf_page.STRING
