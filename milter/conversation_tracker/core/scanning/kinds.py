@@ -67,7 +67,12 @@ def is_file(declared: Declared, data: bytes) -> bool:
         return marked and charsets.is_no_text(data) and beginnings.has_file(data)
     if b"%PDF-" in data[:_BEGINNING] and b" obj" in data:
         return True
-    return data.startswith((b"%PDF", b"!<arch>\n")) or charsets.is_no_text(data)
+    if data.startswith((b"%PDF", b"!<arch>\n")) or charsets.is_no_text(data):
+        return True
+    # The few octets of a short packed file may be characters of UTF-16, too.
+    return charsets.has_controls(data) and (
+        beginnings.is_file(data) or beginnings.is_deflated(data)
+    )
 
 
 def _is_binary(declared: Declared, data: bytes) -> bool:

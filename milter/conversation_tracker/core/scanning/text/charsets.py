@@ -117,9 +117,14 @@ def read_wide(data: bytes) -> str | None:
     return None
 
 
+def has_controls(data: bytes) -> bool:
+    """Return whether octets hold what no text of single octets does."""
+    return _IN_NO_TEXT.search(data) is not None
+
+
 def is_no_text(data: bytes) -> bool:
     """Return whether octets hold what no text does, in any charset."""
-    if _IN_NO_TEXT.search(data) is None:
+    if not has_controls(data):
         return False
     rest = data.rstrip(_PADDING)
     if _KOREAN in rest:
