@@ -64,7 +64,7 @@ def is_file(declared: Declared, data: bytes) -> bool:
             return True
         marked = b"\0" in data or b"1AY&SY" in data or data.startswith(beginnings.FILES)
         marked = marked or packets.unpack(data)[0] > 0
-        return marked and charsets.is_no_text(data) and beginnings.has_file(data)
+        return marked and charsets.has_controls(data) and beginnings.has_file(data)
     if b"%PDF-" in data[:_BEGINNING] and b" obj" in data:
         return True
     if data.startswith((b"%PDF", b"!<arch>\n")) or charsets.is_no_text(data):
