@@ -5,9 +5,11 @@ It is masked in every spelling that text in other charsets is, and never taken f
 
 import base64
 import codecs
+from functools import partial
 
 import pytest
 from builders import CARRIER, SHOP, A, mail, order, person
+from cost import least
 from spellings import JOHN, SPELLINGS
 
 from conversation_tracker.core.model.message import parse, render
@@ -61,15 +63,21 @@ def read(raw: bytes) -> bytes:
     return base64.b64decode(parse(raw)[1][:])
 
 
-def check(type_: str, codec: str, text: str, spelled: str, mark: bytes = b"") -> None:
-    """Check that copy and record have the alias, and that the scan takes what it finds for text."""
-    raw = make(type_, mark + text.encode(codec))
+def plan_all(raw: bytes) -> tuple[bytes, bytes]:
+    """Return what becomes of a message of the buyer's: the copy, and the record."""
     people = order(person(JOHN, "buyer", "b" * 32), SHOP, CARRIER)
     sent = mail(raw, people, to=A, sender=JOHN)
     done = sent.plan()
     assert done.reply is None, done.reply
     copy = sent.sent(done)
-    for left in (render(copy.headers, copy.body)[:], done.records[0].raw[:]):
+    return render(copy.headers, copy.body)[:], done.records[0].raw[:]
+
+
+def check(type_: str, codec: str, text: str, spelled: str, mark: bytes = b"") -> None:
+    """Check that copy and record have the alias, and that the scan takes what it finds for text."""
+    raw = make(type_, mark + text.encode(codec))
+    copy, record = plan_all(raw)
+    for left in (copy, record):
         data = read(left)
         assert data.startswith(mark)
         shown = data[len(mark) :].decode(codec)
@@ -80,7 +88,8 @@ def check(type_: str, codec: str, text: str, spelled: str, mark: bytes = b"") ->
     hits = scanner.scan([each for each in headers if each.key != b"from"], body)
     assert hits
     assert not any(hit.in_file for hit in hits)
-    assert not scanner.scan([each for each in copy.headers if each.key != b"from"], copy.body)
+    headers, body = parse(copy)
+    assert not scanner.scan([each for each in headers if each.key != b"from"], body)
 
 
 @pytest.mark.parametrize("codec", ["UTF-16LE", "UTF-16BE, marked"])
@@ -157,3 +166,46 @@ def test_other_octets_stay_a_file(data: bytes) -> None:
 def test_the_byte_order_is_told_in_any_script(codec: str, text: str) -> None:
     assert charset.is_wide(text.encode(codec))
     assert charset.find_codec(text.encode(codec), "") == codec
+
+
+LOG = "2026-11-30 worker 17 took job 48213, 12.5\u202fms \u2013 done\r\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "read_also"),
+    [
+        (b"", set[str]()),
+        (JOHN.encode(), {"latin-1"}),
+        (b"jo\0hn\0@h\0om\0e.\0ex\0am\0pl\0e\0", {"latin-1"}),
+        (JOHN.encode("utf-16-be"), {"utf-16-be"}),
+        ("".join(chr(ord(each) + 0xFEE0) for each in JOHN).encode("utf-16-be"), {"utf-16-be"}),
+    ],
+)
+def test_text_in_utf_16_is_read_otherwise_where_that_may_show_something(
+    more: bytes, read_also: set[str]
+) -> None:
+    data = (LOG * 40).encode("utf-16-le") + more + b" " * (len(more) % 2) + LOG.encode("utf-16-le")
+    seen: list[str] = []
+    charset.change_text(data, "", lambda text: seen.append(text) or text)
+    assert seen[0] == data.decode("utf-16-le")
+    assert read_also <= {name for name in ("latin-1", "utf-16-be") if data.decode(name) in seen}
+    assert len(seen) == 1 or read_also
+
+
+@pytest.mark.parametrize(
+    "inside", [JOHN.encode(), JOHN.encode("utf-16-be"), b"john.doe@home..example"]
+)
+def test_an_address_in_other_octets_amid_utf_16_does_not_leave(inside: bytes) -> None:
+    log = (LOG * 40).encode("utf-16-le")
+    raw = make("application/octet-stream", log + b" \n" + inside + b"\n " + log)
+    for left in plan_all(raw):
+        assert inside not in read(left)
+
+
+def test_a_spelling_in_large_text_in_utf_16_costs_about_what_it_does_in_ascii() -> None:
+    text = LOG * 1500 + "see john.doe@home..example\n" + LOG * 1500
+    narrow, wide = (
+        least(partial(plan_all, make("application/octet-stream", text.encode(codec))), 2)
+        for codec in ("utf-8", "utf-16-le")
+    )
+    assert wide < 5 * narrow

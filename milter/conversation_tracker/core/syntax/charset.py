@@ -46,6 +46,10 @@ _CONTROL = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\ufffe\uffff]")
 _ASCII = bytes(range(0x20, 0x7F))
 _ALL_ASCII = bytes(range(128))
 _LAST = "latin-1"
+_WIDER_THAN_OCTETS = ("utf-16", "utf-32")
+# Where text in UTF-16 or UTF-32 may show an address in the other order of octets, and in single
+# octets: as letters of ASCII or their wide forms, and where more than one letter has no null.
+_ELSE = (re.compile(r"[!-~\uff01-\uff5e]"), re.compile(r"(?:[^\0]{2,}\0{0,2}){2}[^\0]"))
 _STRAY = "utf-8/surrogateescape"
 _UTF8 = ("utf-8", "utf_8", "utf_8_sig")
 _LOOKS_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
@@ -157,13 +161,17 @@ def change_text(
         The data, the same object if nothing changed, and the charset it is in: the label as given,
         or "utf-8" where the changed text could not be written in it, or now needs one.
     """
-    for name in _iter_readings(data, label):
+    names = _iter_readings(data, label)
+    wide = names[0].replace("_", "-").startswith(_WIDER_THAN_OCTETS)
+    for name in names:
         name, _, stray = name.partition("/")
         whole, torn = _split_torn(data, name)
         try:
             text = whole.decode(name, stray or "strict")
         except ValueError:
             continue
+        if wide and name != names[0] and _ELSE[name == _LAST].search(text) is None:
+            continue  # each null would be looked behind
         new = change(text)
         if new == text:
             continue
