@@ -13,7 +13,7 @@ from munged_texts import PEOPLE, iter_all_places, write_text
 
 from conversation_tracker.core.masking.address import munged, munged_places
 from conversation_tracker.core.masking.address.mask import Masker
-from conversation_tracker.core.masking.text import rare_spellings
+from conversation_tracker.core.masking.text import escape_signs, rare_spellings
 
 FEW = Masker(dict.fromkeys(PEOPLE, A))
 # Of more than some people, other things are looked for; and of more than some domains, again.
@@ -227,3 +227,25 @@ def test_a_plus_that_begins_no_tag_makes_no_address_of_a_domain() -> None:
             assert not [*munged_places.iter_places(block, known)]
     for tagged in ("john.doe+x.y@home.example,", "john.doe+x. y+z@home.example,"):
         assert munged_places.Places(tagged, FEW)._may_be_tagged(tagged.index("home"))
+
+
+OTHERS = ["x@gma.example", "ann.lee@gmail.com", "bob@gm.example"]
+SPOKEN = [
+    *("a.nnlee", "ann.lee", "bob", "x", " at ", " (at) ", "@", "gmail", "gma", "gm", " dot ", "."),
+    *("com", "example", " ", "=", ";", "a word ", "\\", "-"),
+]
+
+
+@settings(deadline=None)
+@given(st.permutations(OTHERS), st.lists(st.sampled_from(SPOKEN), max_size=12).map("".join))
+@example(OTHERS, "a.nnlee (at) gmail (dot) com wrote " + "a word " * 200 + "=")
+def test_what_one_look_at_a_text_knows_hides_nothing_from_the_next(
+    people: list[str], text: str
+) -> None:
+    """Where a label begins, another one may, whose domains have other local parts."""
+    mask = Masker(dict.fromkeys(people, A))
+    low = f"so {text}"
+    places = munged_places.Places(low, mask)
+    escape_signs.is_deep(low, mask, places)
+    fresh = list(munged_places.iter_places(low, mask))
+    assert list(munged_places.iter_places(low, mask, places)) == fresh

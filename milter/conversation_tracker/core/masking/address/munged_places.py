@@ -116,7 +116,9 @@ class Places:
         self._joined: dict[tuple[int, bool], dict[int, list[_End]]] = {}
         self._tagged: dict[int, frozenset[int]] = {}  # what is joined to what begins with a plus
         self._may_hold: dict[bool, bool] = {}
-        self._not_apart: set[int] = set()  # where `may_be_apart` was asked, and it is not
+        # Where `may_be_apart` was asked, and of which domains, and it is not: one label may begin
+        # with another.
+        self._not_apart: set[tuple[int, str]] = set()
 
     def may_hold_end(self, names: Sequence[str]) -> bool:
         """Return, at one look, whether an end of a local part at one of the domains is anywhere."""
@@ -172,7 +174,7 @@ class Places:
             at: where the first label of the domains stands.
             names: the domains.
         """
-        if at in self._not_apart or not self._may_stand(at, names):
+        if (at, names[0]) in self._not_apart or not self._may_stand(at, names):
             return False
         if LABEL_APART.match(self._low, at + names[0].index(".")) is not None:
             return False
@@ -187,7 +189,7 @@ class Places:
             self._may_end(end, at, names) for end in self._find_ends(at, dotted=_is_dotted(names))
         )
         if not found:
-            self._not_apart.add(at)
+            self._not_apart.add((at, names[0]))
         return found
 
     def _may_stand(self, at: int, names: Sequence[str]) -> bool:
