@@ -123,3 +123,21 @@ def test_a_packed_token_is_packed_again(packed: bytes) -> None:
     copy = mail(WHERE["plain"](f"token {based(packed)} x"), PEOPLE, to=A, sender=JOHN).sent()
     token = bytes(copy.body[:]).split(b"token ")[1].split(b" x")[0]
     assert b"b" * 32 in zlib.decompress(base64.b64decode(token), 47)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("so a.nnlee (at) gmail (dot) com wrote", True),
+        ("annlee at gmail dot com", True),
+        ("an.nle.e [at] gmail.com", True),
+        ("an.nlee(at)googlemail.com", True),
+        ("a.nnlee+shop (at) gmail.com", True),
+        ("xannlee (at) gmail.com", False),
+        ("an.nlee (at) home.example", False),
+        ("bob (at) gmail.com", False),
+    ],
+)
+def test_dots_do_not_count_at_gmail_in_words_either(text: str, told: bool) -> None:
+    scanner = Scanner({"ann.lee@gmail.com": "b" * 32, "ann.lee@home.example": "c" * 32})
+    assert bool(scanner.scan([], text.encode())) is told

@@ -5,7 +5,7 @@ one. Written apart from the masking code. All texts are lower case here. Nothing
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from conversation_tracker.core.base.cached import cached_property
 from conversation_tracker.core.scanning.text.clear import AddressesInClear
@@ -50,6 +50,11 @@ _USER = re.compile(r"[\w.+\-]{1,64}+(?![%!=])")  # of a path as of UUCP: doe.exa
 _QUOTED_FOR_DOTS = re.compile(r"\"[^\s\"\\(),:;<>@\[\]]+\"")
 _IN_DOMAIN = re.compile(r"[\w.-]")
 _STRING_TAGS = (0x0C, 0x13, 0x16, 0x1A, 0x81)  # ASN.1 strings that hold addresses, and rfc822Name
+
+
+def ignores_dots(names: Iterable[str]) -> bool:
+    """Return whether at one of some domains dots are no part of who it is: words end anywhere."""
+    return any(name in GMAIL for name in names)
 
 
 class LocalParts:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from conversation_tracker.core.scanning.text.local_parts import EXTENSION, UNCASED
+from conversation_tracker.core.scanning.text.local_parts import EXTENSION, UNCASED, ignores_dots
 from conversation_tracker.core.scanning.text.munged_places import (
     BEFORE,
     BEHIND,
@@ -88,7 +88,8 @@ def _read_as(
     written = before[: sign.start()]
     words = WORDS.findall(written)
     # A local part may end with a tag, of whatever words.
-    if not words or (words[-1] not in known.endings and "+" not in written):
+    ends = words and (words[-1] in known.endings or ignores_dots(names))
+    if not words or not (ends or "+" in written):
         return
     tight = sign[0] in ("@", "\uff20", "\ufe6b")
     dot = TIGHT_DOT if sign["free"] else DOT

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from conversation_tracker.core.base.cached import cached_property
-from conversation_tracker.core.scanning.text.local_parts import UNCASED
+from conversation_tracker.core.scanning.text.local_parts import UNCASED, ignores_dots
 from conversation_tracker.core.scanning.text.munged_words import (
     ALSO_DOT,
     AT_WORDS,
@@ -134,8 +134,10 @@ def iter_places(
     for word, names in _choose_labels(low, known):
         if word not in low:  # which costs half of what `find` does
             continue
-        if few and not (ends := ends or any(map(low.__contains__, known.endings))):
-            return
+        if few and not ignores_dots(names):
+            ends = ends or any(map(low.__contains__, known.endings))
+            if not ends:
+                continue
         places: Iterable[int]
         if low.count(word) > _OFTEN:
             frequent = frequent or _FrequentLabels(low, known)
@@ -183,7 +185,9 @@ class _FrequentLabels:
     def find_places(self, word: str) -> Iterable[int]:
         """Find the places of a label."""
         low = self._low
-        if len(self._known.endings) <= _FEW and self._number_of_ends * _SHARE < low.count(word):
+        dotted = ignores_dots(self._known.labels[word])
+        few = len(self._known.endings) <= _FEW and not dotted
+        if few and self._number_of_ends * _SHARE < low.count(word):
             return self._find_behind_ends(word)
         signs = low.count("@" + word)
         if signs > _OFTEN and signs * _SHARE > low.count("@"):
@@ -274,11 +278,15 @@ def _is_whole(low: str, at: int, names: tuple[str, ...]) -> bool:
 def _may_be_read(low: str, at: int, known: WatchedAddresses, names: tuple[str, ...]) -> bool:
     """Return, cheaply, whether words of somebody's address stand around a place."""
     wide = low[max(0, at - BEFORE) : at]  # most texts hold none of the words
-    if len(known.endings) <= _FEW and not any(map(wide.__contains__, known.endings)):
+    dotted = ignores_dots(names)
+    few = len(known.endings) <= _FEW and not dotted
+    if few and not any(map(wide.__contains__, known.endings)):
         return False
     behind = low[at : at + BEHIND]
     if not any(_take_second_label(name) in behind for name in names):
         return False
+    if dotted:
+        return True
     if len(known.endings) > _FEW:
         return not known.endings.isdisjoint(WORDS.findall(wide.replace("\\n", "\n")))
     return any(stands_alone(wide, word) for word in known.endings)
